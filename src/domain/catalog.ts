@@ -1,0 +1,145 @@
+/**
+ * The catalogue as the gateway reads it: one immutable snapshot of providers, models per product, plans and aliases.
+ *
+ * A snapshot is built whole (`domain/catalog-build.ts`) and swapped whole; a request keeps the one it started with.
+ */
+import type { NanoUsd } from '../base/money.ts'
+import type { Product, Protocol } from '../base/words.ts'
+
+/** Prices in nano-dollars per one million tokens. */
+export interface PriceRates {
+  readonly input: NanoUsd
+  readonly output: NanoUsd
+  readonly cachedRead: NanoUsd
+  readonly cacheWrite5m: NanoUsd
+  readonly cacheWrite1h: NanoUsd
+}
+
+export interface PriceTier extends PriceRates {
+  /** The tier's rates apply to the whole request once its prompt is larger than this many tokens. */
+  readonly above: number
+}
+
+export interface Price {
+  /** Names the rates for ever: the same rates have the same version. Stands on each request row. */
+  readonly version: string
+  readonly base: PriceRates
+  /** Ascending by `above`. */
+  readonly tiers: readonly PriceTier[]
+}
+
+export interface Timeouts {
+  readonly connectMs: number
+  /** Until the upstream's response headers. */
+  readonly headersMs: number
+  /** Between two pieces of the response body. */
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+export interface Provider {
+  readonly id: string
+  /** Base URL per protocol that this upstream speaks, without a trailing slash: `https://api.acme.example/v1`. */
+  readonly endpoints: ReadonlyMap<Protocol, string>
+  /** The credential itself, already resolved from `env:` or `file:`; absent for upstreams that take none. */
+  readonly apiKey: string | undefined
+  readonly simulated: boolean
+  readonly region: string | undefined
+  readonly retention: string | undefined
+  readonly training: boolean | undefined
+  readonly timeouts: Timeouts
+  /** Sockets at most, per endpoint. */
+  readonly maxConnections: number
+}
+
+export interface Route {
+  readonly provider: Provider
+  /** The upstream's name of the model. */
+  readonly upstreamModel: string
+  /** Share among the routes of the same priority. */
+  readonly weight: number
+  /** Lower is tried first. */
+  readonly priority: number
+}
+
+/** The token counts of a typical agent request, from which `estimated_requests` is computed. */
+export interface RequestShape {
+  readonly input: number
+  readonly cachedRead: number
+  readonly output: number
+}
+
+export interface Model {
+  readonly id: string
+  readonly product: Product
+  readonly name: string
+  /** The protocol under which the model is published (its native one). */
+  readonly protocol: Protocol
+  /** Tokens that prompt and answer may have together. */
+  readonly context: number
+  readonly maxOutput: number
+  readonly capabilities: { readonly tools: boolean; readonly reasoning: boolean; readonly images: boolean }
+  readonly modalities: { readonly input: readonly string[]; readonly output: readonly string[] }
+  readonly free: boolean
+  /** Callable without a key; only ever true when `free`. */
+  readonly anonymous: boolean
+  /** Null exactly when `free`. */
+  readonly price: Price | null
+  /** Dollars of plan window that a dollar of list price consumes, in parts per million. */
+  readonly weightPpm: bigint
+  readonly status: 'active' | 'deprecated' | 'beta'
+  readonly deprecationDate: string | null
+  readonly releaseDate: string | null
+  readonly requestShape: RequestShape
+  /** Where price and limits were taken from, with the date; null for a model the operator defined. */
+  readonly source: string | null
+  /** Only routes to configured providers; may be empty, then the model is listed nowhere. */
+  readonly routes: readonly Route[]
+}
+
+export interface WindowSpec {
+  /** `5 hour`, `weekly`, `monthly`. */
+  readonly name: string
+  readonly kind: 'session' | 'calendar' | 'anchored'
+  /** Length of a `session` window in milliseconds; 0 for the other kinds. */
+  readonly lengthMs: number
+  readonly unit: 'week' | 'month' | null
+  readonly limit: NanoUsd
+}
+
+export interface Plan {
+  readonly id: string
+  readonly price: NanoUsd
+  readonly interval: 'month'
+  readonly products: readonly Product[]
+  /** In the order in which they are checked. */
+  readonly windows: readonly WindowSpec[]
+}
+
+/** The published limit of requests without a key. */
+export interface AnonymousLimit {
+  readonly requestsPerDay: number
+}
+
+export interface Catalog {
+  readonly providers: ReadonlyMap<string, Provider>
+  /** Every model by product and bare id, also those without a route. */
+  readonly models: Readonly<Record<Product, ReadonlyMap<string, Model>>>
+  readonly plans: ReadonlyMap<string, Plan>
+  /** Alternative ids → bare id, for the side calls of agents. */
+  readonly aliases: ReadonlyMap<string, string>
+  readonly anonymous: AnonymousLimit
+}
+
+const ID_PREFIX = /^(?:opencode|opencode-go|zendo)\//
+
+/** The bare id that a client's `model` means: `opencode-go/glm-5.2` is `glm-5.2`; an alias is what it stands for. */
+export function bareModelId(catalog: Catalog, requested: string): string {
+  const bare = requested.replace(ID_PREFIX, '')
+  return catalog.aliases.get(bare) ?? bare
+}
+
+/** The routes of a model that speak a protocol; the ones a request of that protocol may be relayed over. */
+export function routesSpeaking(model: Model, protocol: Protocol): readonly Route[] {
+  return model.routes.filter((route) => route.provider.endpoints.has(protocol))
+}
