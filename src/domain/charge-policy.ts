@@ -57,8 +57,9 @@ export function chargeableUsage(
   if (rule === 'nothing') return { chargeable: false, usage: delivery.usage ?? NO_USAGE, estimated: false }
   if (delivery.usage !== null && delivery.usageIsFinal)
     return { chargeable: true, usage: delivery.usage, estimated: false }
-  if (delivery.deliveredTokens === 0 && rule === 'usage_or_delivered')
-    return { chargeable: false, usage: delivery.usage ?? NO_USAGE, estimated: false }
+  // Nothing reached the client and the upstream counted nothing: there is nothing to estimate from.
+  if (delivery.deliveredTokens === 0 && delivery.usage === null)
+    return { chargeable: false, usage: NO_USAGE, estimated: false }
   return { chargeable: true, usage: estimateUsage(rule, delivery), estimated: true }
 }
 

@@ -1,0 +1,199 @@
+/** The HTTP server: limits, request ids, routing, and one place where every failure becomes an answer. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { BlockList, Socket } from 'node:net'
+import { AppError, type ErrorCode } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import type { Protocol } from '../base/words.ts'
+import { findOwner, missingKey } from '../gateway/call.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { encodeError } from '../protocol/errors.ts'
+import type { KeyOwner } from '../store/key.ts'
+import { findKey } from './credentials.ts'
+import { guessProtocol, parseProductPath } from './path.ts'
+import { asAppError, sendError, sendPreflight } from './reply.ts'
+import type { RouteDefinition, RouteTable, Visit } from './routes.ts'
+
+export interface ServerOptions {
+  readonly maxBodyBytes: number
+  readonly trustedProxies: BlockList
+  /** How the instance is reached from outside; for links in what it serves. */
+  readonly publicUrl: string
+}
+
+export interface HttpServer {
+  readonly server: Server
+  /** Refuses new requests and resolves when those under way are done, or after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>
+}
+
+const MAX_HEADER_BYTES = 16 * 1024
+const HEADERS_TIMEOUT_MS = 15_000
+const REQUEST_TIMEOUT_MS = 60_000
+/** Longer than common proxies keep theirs, so that the proxy and not this side closes an idle connection. */
+const KEEP_ALIVE_MS = 75_000
+const MAX_URL_BYTES = 8 * 1024
+
+export function createHttpServer(gateway: Gateway, routes: RouteTable, options: () => ServerOptions): HttpServer {
+  const underWay = new Set<ServerResponse>()
+  const whenIdle: (() => void)[] = []
+  let draining = false
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 5000,
+      noDelay: true,
+      requireHostHeader: true,
+    },
+    (request, response) => {
+      underWay.add(response)
+      response.once('close', () => {
+        underWay.delete(response)
+        if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
+      })
+      void answer({ gateway, routes, options: options(), draining }, request, response)
+    },
+  )
+  server.on('clientError', refuseUnparsed)
+  return {
+    server,
+    async drain(timeoutMs) {
+      draining = true
+      server.close()
+      server.closeIdleConnections()
+      if (underWay.size > 0) await idleOrTimeout(whenIdle, timeoutMs)
+      server.closeAllConnections()
+    },
+  }
+}
+
+function idleOrTimeout(whenIdle: (() => void)[], timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs)
+    whenIdle.push(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+interface Surroundings {
+  readonly gateway: Gateway
+  readonly routes: RouteTable
+  readonly options: ServerOptions
+  readonly draining: boolean
+}
+
+async function answer(around: Surroundings, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { gateway } = around
+  const receivedAtMs = gateway.clock()
+  const id = newId('req', receivedAtMs)
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  const path = mark === -1 ? url : url.slice(0, mark)
+  const query = mark === -1 ? '' : url.slice(mark + 1)
+  let protocol: Protocol | null = null
+  try {
+    if (around.draining) throw shuttingDown()
+    checkHead(request, url)
+    if (request.method === 'OPTIONS') {
+      sendPreflight(response, id, request.headers['access-control-request-headers'])
+      return
+    }
+    const place = parseProductPath(path)
+    const route = findRoute(
+      around.routes,
+      request,
+      place ? { tail: place.tail, isProduct: true } : { tail: path, isProduct: false },
+    )
+    protocol = route.protocol
+    const visit: Visit = {
+      id,
+      request,
+      response,
+      path,
+      query,
+      product: place?.product ?? 'zen',
+      tail: place?.tail ?? path,
+      receivedAtMs,
+      // Before the body is read: what comes with a wrong key is not worth the memory.
+      owner: checkAuth(gateway, route, findKey(request.headers, query)),
+      gateway,
+      options: around.options,
+    }
+    await route.handle(visit)
+  } catch (error) {
+    const known = asAppError(error)
+    if (known.code === 'internal') gateway.log.error({ requestId: id, err: error }, 'a request failed unexpectedly')
+    const shape = protocol ?? guessProtocol(path, request.headers['anthropic-version'] !== undefined)
+    sendError({ response, protocol: shape, requestId: id, clock: gateway.clock, close: around.draining }, known)
+  }
+}
+
+function shuttingDown(): AppError {
+  return new AppError('shutting_down', 'Zendo is restarting. Try again in a moment.', { retryAfterSeconds: 2 })
+}
+
+function checkHead(request: IncomingMessage, url: string): void {
+  if (url.length > MAX_URL_BYTES) throw new AppError('invalid_request', 'The URL is too long.')
+  // Node accepts a second Host header; proxies disagree on which one counts.
+  let hosts = 0
+  const { rawHeaders } = request
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  if (hosts > 1) throw new AppError('invalid_request', 'The request has more than one Host header.')
+}
+
+function findRoute(
+  routes: RouteTable,
+  request: IncomingMessage,
+  place: { tail: string; isProduct: boolean },
+): RouteDefinition {
+  const method = request.method ?? 'GET'
+  const route = routes.find(method === 'HEAD' ? 'GET' : method, place)
+  if (route) return route
+  if (route === null) throw new AppError('route_not_found', `${method} is not offered on this path.`)
+  throw new AppError(
+    'route_not_found',
+    'There is nothing at this path. The inference routes are below /zen/v1 and /zen/go/v1.',
+  )
+}
+
+function checkAuth(gateway: Gateway, route: RouteDefinition, key: string | null): KeyOwner | null {
+  if (route.auth === 'none') return null
+  const owner = findOwner(gateway, key)
+  if (!owner && route.auth === 'key') throw missingKey()
+  return owner
+}
+
+/** Answers what Node's parser refused before there was a request. */
+function refuseUnparsed(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || socket.destroyed) {
+    socket.destroy()
+    return
+  }
+  const [status, reason, message] = unparsedAnswer(error.code)
+  const nowMs = Date.now()
+  const requestId = newId('req', nowMs)
+  const code: ErrorCode = 'invalid_request'
+  const { headers, body } = encodeError('openai-chat', new AppError(code, message, { status }), { requestId, nowMs })
+  const head = Object.entries({ ...headers, 'x-request-id': requestId, connection: 'close' })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+function unparsedAnswer(code: string | undefined): readonly [number, string, string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return [431, 'Request Header Fields Too Large', `The headers are larger than ${MAX_HEADER_BYTES / 1024} KB.`]
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [408, 'Request Timeout', 'The request did not arrive in time.']
+    default:
+      return [400, 'Bad Request', 'This is not a well-formed HTTP request.']
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Decides what pays for a call and holds the worst case of it, durably, before anything is sent upstream.
+ *
+ * The whole decision runs inside one transaction: windows and balance are read, judged and changed together, so no
+ * number of requests at once can pass on the same last cent.
+ */
+import { createHmac } from 'node:crypto'
+import { AppError, type LimitDetail } from '../base/errors.ts'
+import { formatUsd, type NanoUsd, nanoUsd, weighUsd, ZERO_USD } from '../base/money.ts'
+import { DAY_MS, formatInstant } from '../base/time.ts'
+import type { Funding } from '../base/words.ts'
+import type { Model, Plan } from '../domain/catalog.ts'
+import { addressGroup } from '../domain/client-address.ts'
+import { outputCap, promptBound } from '../domain/hold-size.ts'
+import { worstCaseCharge } from '../domain/price.ts'
+import { findFullWindow, type WindowState } from '../domain/window.ts'
+import { holdBalance, loadBalance } from '../store/account.ts'
+import { countAnonymousUse } from '../store/anonymous-use.ts'
+import { type CurrentWindow, loadCurrentWindows } from '../store/current-window.ts'
+import type { Database } from '../store/database.ts'
+import type { KeyOwner, OwnedSeat } from '../store/key.ts'
+import { insertHeldRequest } from '../store/request.ts'
+import { holdWindow, openWindow } from '../store/window.ts'
+import type { Call } from './call.ts'
+import type { Gateway } from './gateway.ts'
+
+/** A call whose worst case is held: it may be sent, and must be settled or released. */
+export interface Admission {
+  readonly call: Call
+  readonly funding: Funding
+  /** At list price. */
+  readonly hold: NanoUsd
+  readonly seatId: string | null
+}
+
+type Verdict = { readonly ok: true; readonly admission: Admission } | { readonly ok: false; readonly error: AppError }
+
+/** @throws AppError insufficient_balance, plan_required, plan_limit, free_limit, storage_unavailable */
+export async function admit(gateway: Gateway, call: Call): Promise<Admission> {
+  const nowMs = gateway.clock()
+  const hold = holdFor(call)
+  const addressHash = call.request.owner ? '' : hashAddress(gateway.addressSalt, call.request.address)
+  const verdict = await gateway.commits.run(() => decide(gateway.database, { call, hold, nowMs, addressHash }))
+  if (!verdict.ok) throw verdict.error
+  return verdict.admission
+}
+
+function holdFor(call: Call): NanoUsd {
+  const { model, fields, request } = call
+  if (!model.price) return ZERO_USD
+  const cap = outputCap(fields.maxOutput, fields.answers, model)
+  return worstCaseCharge(model.price, promptBound(request.body.length, model), cap)
+}
+
+/** Addresses are counted under a keyed hash, so that the rows tell nobody who called. */
+function hashAddress(salt: string, address: string): string {
+  return createHmac('sha256', salt).update(addressGroup(address)).digest('base64url')
+}
+
+interface Question {
+  readonly call: Call
+  readonly hold: NanoUsd
+  readonly nowMs: number
+  readonly addressHash: string
+}
+
+function decide(db: Database, question: Question): Verdict {
+  const { call } = question
+  if (call.model.free) return admitFree(db, question)
+  const { owner, product } = call.request
+  if (!owner) throw new Error('a metered model was called without an owner')
+  return product === 'zen' ? admitOnBalance(db, question, owner) : admitOnPlan(db, question, owner)
+}
+
+function admitFree(db: Database, question: Question): Verdict {
+  const { call, nowMs, addressHash } = question
+  if (!call.request.owner) {
+    const limit = call.catalog.anonymous.requestsPerDay
+    const day = Math.floor(nowMs / DAY_MS)
+    if (!countAnonymousUse(db, addressHash, day, limit)) return refuse(freeLimit(limit, (day + 1) * DAY_MS))
+  }
+  return accept(db, question, 'free', null)
+}
+
+function admitOnBalance(db: Database, question: Question, owner: KeyOwner): Verdict {
+  const { hold, call } = question
+  if (!holdBalance(db, owner.balanceId, hold)) {
+    const balance = loadBalance(db, owner.workspaceId)
+    const available = balance ? nanoUsd(balance.posted - balance.held) : ZERO_USD
+    return refuse(insufficientBalance(available, hold, call.model))
+  }
+  return accept(db, question, 'balance', null)
+}
+
+function admitOnPlan(db: Database, question: Question, owner: KeyOwner): Verdict {
+  const { call, hold, nowMs } = question
+  const found = findSeat(call, owner)
+  if (!found) return refuse(planRequired(call))
+  const { seat, plan } = found
+  const weighted = weighUsd(hold, call.model.weightPpm)
+  const windows = loadCurrentWindows(db, seat, plan, nowMs)
+  const full = findFullWindow(windows, weighted)
+  if (full) {
+    if (seat.useBalance) return admitOnBalance(db, question, owner)
+    return refuse(planLimit(full, weighted, owner.workspaceId))
+  }
+  for (const window of windows) holdOneWindow(db, { window, seat, requestId: call.request.id, amount: weighted })
+  return accept(db, question, 'plan', seat.id)
+}
+
+function findSeat(call: Call, owner: KeyOwner): { seat: OwnedSeat; plan: Plan } | null {
+  for (const seat of owner.seats) {
+    const plan = call.catalog.plans.get(seat.planId)
+    if (plan?.products.includes(call.request.product)) return { seat, plan }
+  }
+  return null
+}
+
+function holdOneWindow(
+  db: Database,
+  hold: { window: CurrentWindow; seat: OwnedSeat; requestId: string; amount: NanoUsd },
+): void {
+  const { window, seat, requestId, amount } = hold
+  const { spec } = window
+  const windowId =
+    window.id ??
+    openWindow(db, { seatId: seat.id, name: spec.name, kind: spec.kind, bounds: window, limit: spec.limit })
+  if (!holdWindow(db, windowId, requestId, amount, spec.limit)) throw new Error(`window ${windowId} changed while held`)
+}
+
+function accept(db: Database, question: Question, funding: Funding, seatId: string | null): Verdict {
+  const { call, nowMs } = question
+  const hold = funding === 'free' ? ZERO_USD : question.hold
+  const { request, model, fields } = call
+  const { owner } = request
+  insertHeldRequest(db, {
+    id: request.id,
+    workspaceId: owner?.workspaceId ?? null,
+    memberId: owner?.memberId ?? null,
+    keyId: owner?.keyId ?? null,
+    seatId,
+    session: request.session,
+    product: request.product,
+    protocol: request.protocol,
+    model: model.id,
+    stream: fields.stream,
+    funding,
+    priceVersion: model.price?.version ?? null,
+    weightPpm: model.weightPpm,
+    hold,
+    createdAtMs: nowMs,
+  })
+  return { ok: true, admission: { call, funding, hold, seatId } }
+}
+
+function refuse(error: AppError): Verdict {
+  return { ok: false, error }
+}
+
+function insufficientBalance(available: NanoUsd, hold: NanoUsd, model: Model): AppError {
+  const limit: LimitDetail = {
+    name: 'balance',
+    kind: 'balance',
+    scope: 'workspace',
+    used: formatUsd(hold),
+    limit: formatUsd(available),
+    unit: 'usd',
+    resetsAtMs: null,
+  }
+  const message =
+    `The balance of $${formatUsd(available)} does not cover this request, which may cost up to $${formatUsd(hold)} ` +
+    `on ${model.id}. Add credit, or ask for less output (max_tokens).`
+  return new AppError('insufficient_balance', message, { limit })
+}
+
+function planRequired(call: Call): AppError {
+  return new AppError(
+    'plan_required',
+    `This key's member has no seat on a plan that covers ${call.request.product}. Add a seat, or use /zen/v1, which is paid from the balance.`,
+  )
+}
+
+function planLimit(window: WindowState, hold: NanoUsd, workspaceId: string): AppError {
+  const used = nanoUsd(window.settled + window.held)
+  const resetsAt = formatInstant(window.endsAtMs)
+  const message =
+    `The ${window.spec.name} limit of $${formatUsd(window.spec.limit)} is reached: $${formatUsd(used)} are used or held and ` +
+    `this request may take up to $${formatUsd(hold)}. It resets at ${resetsAt}. To go on now, let the seat use the balance.`
+  return new AppError('plan_limit', message, {
+    limit: {
+      name: window.spec.name,
+      kind: window.spec.kind,
+      scope: 'seat',
+      used: formatUsd(used),
+      limit: formatUsd(window.spec.limit),
+      unit: 'usd',
+      resetsAtMs: window.endsAtMs,
+    },
+    metadata: { workspace: workspaceId, limitName: window.spec.name },
+  })
+}
+
+function freeLimit(limit: number, resetsAtMs: number): AppError {
+  return new AppError(
+    'free_limit',
+    `The ${limit} free requests a day without a key are used up. They reset at ${formatInstant(resetsAtMs)}; a key has no such limit.`,
+    {
+      limit: {
+        name: 'free requests per day',
+        kind: 'calendar',
+        scope: 'address',
+        used: String(limit),
+        limit: String(limit),
+        unit: 'requests',
+        resetsAtMs,
+      },
+    },
+  )
+}

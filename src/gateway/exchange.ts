@@ -1,0 +1,77 @@
+/** What the relays share: the request under way, its client, and how its end is told. */
+import type { ServerResponse } from 'node:http'
+import { formatUsd } from '../base/money.ts'
+import type { Outcome } from '../domain/charge-policy.ts'
+import { promptEstimate } from '../domain/hold-size.ts'
+import type { ReplySummary } from '../protocol/reply-summary.ts'
+import type { AttemptRecord } from '../store/request.ts'
+import type { Admission } from './admission.ts'
+import type { Gateway } from './gateway.ts'
+import type { RequestResult, Settlement } from './settlement.ts'
+
+/** The client's side of a request. */
+export interface ClientReply {
+  readonly response: ServerResponse
+  /** Headers of every answer (request id, CORS), names and values in turn. */
+  readonly headers: readonly string[]
+}
+
+/** An admitted request under way. The attempts grow; everything else stays. */
+export interface Exchange {
+  readonly gateway: Gateway
+  readonly admission: Admission
+  readonly reply: ClientReply
+  readonly attempts: AttemptRecord[]
+  /** Whether the client has closed its connection before the answer was whole. */
+  clientGone: boolean
+}
+
+/** The upstream's side of one attempt, for the row. */
+export interface AttemptContext {
+  readonly provider: string
+  readonly startedAtMs: number
+}
+
+/** The outcome of an answer that ended by itself. */
+export function outcomeOfAnswer(reply: ReplySummary): Outcome {
+  if (reply.finish === 'content_filter') return 'filtered'
+  if (reply.hasOutput || reply.finish === 'length' || reply.finish === 'pause') return 'complete'
+  return 'empty'
+}
+
+/** Puts together what `settle` needs of an answer. */
+export function resultOf(
+  exchange: Exchange,
+  end: {
+    outcome: Outcome
+    reply: ReplySummary | null
+    provider: string | null
+    status: number | null
+    errorCode?: string | null
+    firstByteAtMs?: number | null
+  },
+): RequestResult {
+  const { call } = exchange.admission
+  return {
+    outcome: end.outcome,
+    delivery: {
+      usage: end.reply?.usage ?? null,
+      usageIsFinal: end.reply?.usageIsFinal ?? false,
+      promptEstimate: promptEstimate(call.request.body.length, call.model),
+      deliveredTokens: end.reply?.deliveredTokens ?? 0,
+    },
+    status: end.status,
+    errorCode: end.errorCode ?? null,
+    provider: end.provider,
+    upstreamId: end.reply?.upstreamId ?? null,
+    attempts: exchange.attempts,
+    firstByteAtMs: end.firstByteAtMs ?? null,
+  }
+}
+
+/** Headers that tell how a request is paid; the cost only when it is known before the body. */
+export function fundingHeaders(admission: Admission, settlement: Settlement | null): string[] {
+  const headers = ['x-zendo-funding', admission.funding]
+  if (settlement) headers.push('x-zendo-cost', formatUsd(settlement.charged))
+  return headers
+}

@@ -1,0 +1,126 @@
+/** Ends an admitted request: charges what the policy says, or gives the hold back, in one durable transaction, once. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '../base/errors.ts'
+import { minUsd, type NanoUsd, nanoUsd, subtractUsd, weighUsd, ZERO_USD } from '../base/money.ts'
+import type { Usage } from '../base/usage.ts'
+import { CHARGE_POLICY_VERSION, chargeableUsage, type Delivery, type Outcome } from '../domain/charge-policy.ts'
+import { chargeForUsage } from '../domain/price.ts'
+import { type Entry, postTransfer, releaseBalance } from '../store/account.ts'
+import type { Database } from '../store/database.ts'
+import { type AttemptRecord, endRequest } from '../store/request.ts'
+import { settleWindows } from '../store/window.ts'
+import type { Admission } from './admission.ts'
+import type { Gateway } from './gateway.ts'
+
+/** How a request ended, as the relay saw it. */
+export interface RequestResult {
+  readonly outcome: Outcome
+  readonly delivery: Delivery
+  /** The status sent to the client; null when it had left before one was. */
+  readonly status: number | null
+  readonly errorCode: string | null
+  readonly provider: string | null
+  readonly upstreamId: string | null
+  readonly attempts: readonly AttemptRecord[]
+  readonly firstByteAtMs: number | null
+}
+
+/** What was decided, for headers and logs. */
+export interface Settlement {
+  readonly charged: NanoUsd
+  readonly estimated: boolean
+}
+
+/** While the database refuses, the terminal frame waits this long in all before the request is given up. */
+const RETRY_DELAYS_MS = [20, 100, 400, 1500]
+
+/**
+ * @throws AppError storage_unavailable when the database could not be written for about two seconds; the hold then
+ * stays, and the next start gives it back.
+ */
+export async function settle(gateway: Gateway, admission: Admission, result: RequestResult): Promise<Settlement> {
+  const ended = price(gateway, admission, result)
+  const work = (): void => writeEnd(gateway.database, admission, ended)
+  for (const delayMs of RETRY_DELAYS_MS) {
+    try {
+      await gateway.commits.run(work)
+      return { charged: ended.charged, estimated: ended.estimated }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      gateway.log.error(
+        { requestId: admission.call.request.id, cause: error.cause },
+        'settlement not written, retrying',
+      )
+      await delay(delayMs)
+    }
+  }
+  await gateway.commits.run(work)
+  return { charged: ended.charged, estimated: ended.estimated }
+}
+
+interface PricedEnd {
+  readonly result: RequestResult
+  readonly usage: Usage
+  readonly estimated: boolean
+  readonly chargeable: boolean
+  /** At list price; more than `charged` when the upstream used more than was held: the operator's loss. */
+  readonly cost: NanoUsd
+  readonly charged: NanoUsd
+  readonly atMs: number
+}
+
+function price(gateway: Gateway, admission: Admission, result: RequestResult): PricedEnd {
+  const { chargeable, usage, estimated } = chargeableUsage(result.outcome, result.delivery)
+  const { model } = admission.call
+  const cost = chargeable && model.price ? chargeForUsage(model.price, usage) : ZERO_USD
+  const charged = minUsd(cost, admission.hold)
+  if (cost > charged) {
+    const lost = { requestId: admission.call.request.id, model: model.id, nanoUsd: String(cost - charged) }
+    gateway.log.warn(lost, 'the upstream used more than was held; the difference is written off')
+  }
+  return { result, usage, estimated, chargeable, cost, charged, atMs: gateway.clock() }
+}
+
+function writeEnd(db: Database, admission: Admission, end: PricedEnd): void {
+  const { call, funding, hold } = admission
+  const { result } = end
+  const first = endRequest(db, {
+    id: call.request.id,
+    state: end.chargeable ? 'settled' : 'released',
+    cost: end.cost,
+    charged: end.charged,
+    outcome: result.outcome,
+    policyVersion: CHARGE_POLICY_VERSION,
+    estimated: end.estimated,
+    status: result.status,
+    errorCode: result.errorCode,
+    provider: result.provider,
+    upstreamId: result.upstreamId,
+    attempts: result.attempts,
+    usage: end.usage,
+    firstByteAtMs: result.firstByteAtMs,
+    endedAtMs: end.atMs,
+  })
+  // A repeated settlement finds the row ended and moves no money a second time.
+  if (!first) return
+  if (funding === 'plan') {
+    const { weightPpm } = call.model
+    settleWindows(db, call.request.id, weighUsd(hold, weightPpm), weighUsd(end.charged, weightPpm))
+  } else if (funding === 'balance' && call.request.owner) {
+    const { balanceId } = call.request.owner
+    releaseBalance(db, balanceId, hold)
+    postCharge(db, { requestId: call.request.id, balanceId, end })
+  }
+}
+
+function postCharge(db: Database, charge: { requestId: string; balanceId: string; end: PricedEnd }): void {
+  const { requestId, balanceId, end } = charge
+  if (end.cost === 0n) return
+  const entries: Entry[] = [
+    { accountId: balanceId, amount: nanoUsd(-end.charged) },
+    { accountId: 'usage_revenue', amount: end.cost },
+  ]
+  const lost = subtractUsd(end.cost, end.charged)
+  if (lost > 0n) entries.push({ accountId: 'write_off', amount: nanoUsd(-lost) })
+  postTransfer(db, { id: `s:${requestId}`, kind: 'settlement', atMs: end.atMs, entries })
+}

@@ -1,0 +1,56 @@
+/** The settings that come from the environment, read once at start. */
+import { resolve } from 'node:path'
+import { AppError } from './base/errors.ts'
+
+export interface Settings {
+  readonly port: number
+  readonly host: string
+  readonly dataDir: string
+  /** Null: `./zendo.jsonc` if it exists. */
+  readonly configPath: string | null
+  readonly publicUrl: string | null
+  readonly logLevel: string
+  /** How long SIGTERM waits for requests under way. */
+  readonly shutdownMs: number
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** @throws AppError invalid_request that names the variable and what it takes. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const logLevel = env.ZENDO_LOG_LEVEL ?? 'warn'
+  if (!LOG_LEVELS.includes(logLevel)) throw wrong('ZENDO_LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`)
+  return {
+    port: readInteger(env, 'ZENDO_PORT', 7070, 0, 65535),
+    host: env.ZENDO_HOST || '127.0.0.1',
+    dataDir: resolve(env.ZENDO_DATA_DIR || './data'),
+    configPath: env.ZENDO_CONFIG ? resolve(env.ZENDO_CONFIG) : null,
+    publicUrl: readUrl(env.ZENDO_PUBLIC_URL),
+    logLevel,
+    shutdownMs: readInteger(env, 'ZENDO_SHUTDOWN_MS', 30_000, 0, 3_600_000),
+  }
+}
+
+function readInteger(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
+  const text = env[name]
+  if (text === undefined || text === '') return fallback
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < min || value > max) throw wrong(name, `a whole number from ${min} to ${max}`)
+  return value
+}
+
+function readUrl(text: string | undefined): string | null {
+  if (!text) return null
+  if (!URL.canParse(text) || !/^https?:/.test(text)) throw wrong('ZENDO_PUBLIC_URL', 'an http or https URL')
+  return text.replace(/\/+$/, '')
+}
+
+function wrong(name: string, takes: string): AppError {
+  return new AppError('invalid_request', `${name} must be ${takes}.`)
+}
