@@ -3,13 +3,15 @@ import { AppError } from '../base/errors.ts'
 import { reportUsage } from '../control/usage.ts'
 import type { Model } from '../domain/catalog.ts'
 import {
-  formatAnthropicModel,
-  formatAnthropicModels,
-  formatModel,
-  formatModels,
-  formatModelsDev,
+  anthropicModel,
+  anthropicModelList,
+  type ListingOptions,
   listedModels,
+  openAiModel,
+  openAiModelList,
+  type PageRequest,
 } from '../domain/model-listing.ts'
+import { modelsDevCatalog } from '../domain/models-dev.ts'
 import { findModel } from '../gateway/call.ts'
 import { SERVED_PROTOCOLS } from '../protocol/relay-protocol.ts'
 import { sendJson, sendText } from './reply.ts'
@@ -40,25 +42,24 @@ function wantsAnthropicShape(visit: Visit): boolean {
   return visit.request.headers['anthropic-version'] !== undefined
 }
 
-function sendModels(visit: Visit): void {
-  const models = callableModels(visit)
-  const catalog = visit.gateway.catalog()
-  if (wantsAnthropicShape(visit)) {
-    sendJson(visit.response, visit.id, formatAnthropicModels(models, readPage(visit.query)))
-    return
-  }
-  sendJson(visit.response, visit.id, formatModels(models, catalog))
+function listingOptions(visit: Visit): ListingOptions {
+  return { plans: visit.gateway.catalog().plans, observedShape: visit.options.observedShape }
 }
 
-function readPage(query: string): { limit?: number; afterId?: string; beforeId?: string } {
+function sendModels(visit: Visit): void {
+  const models = callableModels(visit)
+  const body = wantsAnthropicShape(visit)
+    ? anthropicModelList(models, readPage(visit.query))
+    : openAiModelList(models, listingOptions(visit))
+  sendJson(visit.response, visit.id, body)
+}
+
+function readPage(query: string): PageRequest {
   const values = new URLSearchParams(query)
-  const limit = Number(values.get('limit') ?? Number.NaN)
+  const limit = values.get('limit')
   const afterId = values.get('after_id')
   const beforeId = values.get('before_id')
-  if (values.has('limit') && !(Number.isInteger(limit) && limit >= 1 && limit <= 1000)) {
-    throw new AppError('invalid_request', 'limit must be a whole number from 1 to 1000.', { param: 'limit' })
-  }
-  return { ...(values.has('limit') && { limit }), ...(afterId && { afterId }), ...(beforeId && { beforeId }) }
+  return { ...(limit !== null && { limit: Number(limit) }), ...(afterId && { afterId }), ...(beforeId && { beforeId }) }
 }
 
 function sendModel(visit: Visit): void {
@@ -74,7 +75,7 @@ function sendModel(visit: Visit): void {
       },
     )
   }
-  const body = wantsAnthropicShape(visit) ? formatAnthropicModel(model) : formatModel(model, catalog)
+  const body = wantsAnthropicShape(visit) ? anthropicModel(model) : openAiModel(model, listingOptions(visit))
   sendJson(visit.response, visit.id, body)
 }
 
@@ -99,7 +100,7 @@ function sendCatalogue(visit: Visit): void {
   sendJson(
     visit.response,
     visit.id,
-    formatModelsDev(visit.gateway.catalog(), SERVED_PROTOCOLS, visit.options.publicUrl),
+    modelsDevCatalog(visit.gateway.catalog(), visit.options.publicUrl, SERVED_PROTOCOLS),
   )
 }
 

@@ -4,6 +4,7 @@ import type { BlockList, Socket } from 'node:net'
 import { AppError, type ErrorCode } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Protocol } from '../base/words.ts'
+import type { Model, RequestShape } from '../domain/catalog.ts'
 import { findOwner, missingKey } from '../gateway/call.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { encodeError } from '../protocol/errors.ts'
@@ -18,6 +19,8 @@ export interface ServerOptions {
   readonly trustedProxies: BlockList
   /** How the instance is reached from outside; for links in what it serves. */
   readonly publicUrl: string
+  /** The average request of a model, once there is traffic. */
+  readonly observedShape: (model: Model) => RequestShape | undefined
 }
 
 export interface HttpServer {

@@ -37,7 +37,9 @@ export function loadBalance(db: Database, workspaceId: string): Account | undefi
 
 /** Reserves money of a balance if that much is free. Returns whether it was. */
 export function holdBalance(db: Database, accountId: string, amount: NanoUsd): boolean {
-  return db.run('UPDATE account SET held = held + ? WHERE id = ? AND posted - held >= ?', amount, accountId, amount) === 1
+  return (
+    db.run('UPDATE account SET held = held + ? WHERE id = ? AND posted - held >= ?', amount, accountId, amount) === 1
+  )
 }
 
 /** Gives back what `holdBalance` reserved. */

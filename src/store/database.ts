@@ -1,5 +1,5 @@
 /** Opens the SQLite file, asserts that it is durable, and keeps prepared statements. */
-import { DatabaseSync, type StatementSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { AppError } from '../base/errors.ts'
 import { migrate } from './migrate.ts'
 

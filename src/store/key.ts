@@ -73,7 +73,13 @@ export function listKeys(db: Database, workspaceId: string): KeyRow[] {
 
 /** The owner of the key with this hash; undefined when there is none. */
 export function loadKeyOwner(db: Database, hash: string): KeyOwner | undefined {
-  const row = db.get<{ id: string; workspace_id: string; member_id: string; revoked_at: bigint | null; balance: string }>(
+  const row = db.get<{
+    id: string
+    workspace_id: string
+    member_id: string
+    revoked_at: bigint | null
+    balance: string
+  }>(
     'SELECT k.id, k.workspace_id, k.member_id, k.revoked_at, a.id AS balance FROM api_key k' +
       " JOIN account a ON a.workspace_id = k.workspace_id AND a.kind = 'balance' WHERE k.hash = ?",
     hash,

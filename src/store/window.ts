@@ -59,7 +59,13 @@ export function openWindow(
 }
 
 /** Reserves an amount of one window if it fits the limit in force. Returns whether it did. */
-export function holdWindow(db: Database, windowId: string, requestId: string, amount: NanoUsd, limit: NanoUsd): boolean {
+export function holdWindow(
+  db: Database,
+  windowId: string,
+  requestId: string,
+  amount: NanoUsd,
+  limit: NanoUsd,
+): boolean {
   const held = db.run(
     'UPDATE plan_window SET held = held + ?, limit_amount = ? WHERE id = ? AND settled + held + ? <= ?',
     amount,

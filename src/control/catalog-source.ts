@@ -1,0 +1,144 @@
+/** Loads the catalogue: the operator's file if there is one, its secrets resolved, over the built-in entries. */
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { BUILT_IN_CATALOG } from '../domain/built-in-catalog.ts'
+import type { Catalog } from '../domain/catalog.ts'
+import { buildCatalog } from '../domain/catalog-build.ts'
+import type { BuiltInCatalog } from '../domain/catalog-merge.ts'
+import { DEFAULTS } from '../domain/config-defaults.ts'
+import { type ConfigProblem, parseConfig, problemAt } from '../domain/config-parse.ts'
+import type { Config } from '../domain/config-schema.ts'
+import { isCredential } from '../domain/config-values.ts'
+
+/** A secret file is a key and a line end; more is the wrong file. */
+const MAX_SECRET_BYTES = 65_536
+
+export interface CatalogSourceOptions {
+  /** The file that was asked for, which then must exist; null: `./zendo.jsonc`, which may be absent. */
+  readonly configPath: string | null
+  /** What `env:NAME` is looked up in. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the simulated upstream listens: `http://127.0.0.1:40001/v1`. */
+  readonly simulatedBaseUrl: string
+  /** Other than the shipped one in tests only. */
+  readonly builtIn?: BuiltInCatalog
+}
+
+/** The part of the file that is not catalogue, with defaults filled in. */
+export interface ServerConfig {
+  /** Addresses and ranges of proxies whose `x-forwarded-for` is believed. */
+  readonly trustedProxies: readonly string[]
+  readonly maxBodyBytes: number
+  /** Origins, or `*`. */
+  readonly corsOrigins: readonly string[]
+}
+
+export interface CatalogSnapshot {
+  readonly catalog: Catalog
+  readonly server: ServerConfig
+  /** The file it was built from; null when there was none. */
+  readonly configPath: string | null
+}
+
+export type LoadedCatalog =
+  | { readonly ok: true; readonly snapshot: CatalogSnapshot }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+
+/** Never throws: whatever is wrong with the file, a secret in it or its absence is a problem with a place. */
+export async function loadCatalog(options: CatalogSourceOptions): Promise<LoadedCatalog> {
+  const path = configPathOf(options)
+  const text = await readConfigText(path)
+  if (text === null && options.configPath !== null) return fileProblem(path, 'there is no such file')
+  return snapshotOf(text, options)
+}
+
+export function configPathOf(options: CatalogSourceOptions): string {
+  return resolve(options.configPath ?? 'zendo.jsonc')
+}
+
+/** The text of the file, null when there is none, or the reason why it cannot be read. */
+export async function readConfigText(path: string): Promise<string | null | Error> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    return codeOf(error) === 'ENOENT' ? null : error
+  }
+}
+
+/** Builds a snapshot from what `readConfigText` returned; no file means the built-in catalogue alone. */
+export async function snapshotOf(text: string | null | Error, options: CatalogSourceOptions): Promise<LoadedCatalog> {
+  const path = configPathOf(options)
+  const builtIn = options.builtIn ?? BUILT_IN_CATALOG
+  if (text instanceof Error) return fileProblem(path, `the file cannot be read (${codeOf(text)})`)
+  const parsed = text === null ? { ok: true as const, config: null } : parseConfig(text, path, builtIn)
+  if (!parsed.ok) return parsed
+  const { secrets, faults } = await resolveSecrets(parsed.config, options.env, dirname(path))
+  if (faults.length > 0) {
+    const problems = faults.map(({ provider, reason }) =>
+      problemAt(text ?? '', path, ['providers', provider, 'apiKey'], reason),
+    )
+    return { ok: false, problems }
+  }
+  const catalog = buildCatalog(builtIn, parsed.config, secrets, options)
+  const configPath = text === null ? null : path
+  return { ok: true, snapshot: { catalog, server: serverConfig(parsed.config), configPath } }
+}
+
+function fileProblem(file: string, reason: string): LoadedCatalog {
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: '', reason }] }
+}
+
+function serverConfig(config: Config | null): ServerConfig {
+  return {
+    trustedProxies: config?.server?.trustedProxies ?? [],
+    maxBodyBytes: config?.server?.maxBodyBytes ?? DEFAULTS.maxBodyBytes,
+    corsOrigins: config?.server?.corsOrigins ?? DEFAULTS.corsOrigins,
+  }
+}
+
+interface SecretFault {
+  readonly provider: string
+  readonly reason: string
+}
+
+async function resolveSecrets(
+  config: Config | null,
+  env: Readonly<Record<string, string | undefined>>,
+  directory: string,
+): Promise<{ secrets: Map<string, string>; faults: SecretFault[] }> {
+  const secrets = new Map<string, string>()
+  const faults: SecretFault[] = []
+  for (const [provider, entry] of Object.entries(config?.providers ?? {})) {
+    if (entry?.apiKey === undefined) continue
+    const resolved = await resolveSecret(entry.apiKey, env, directory)
+    if ('value' in resolved) secrets.set(provider, resolved.value)
+    else faults.push({ provider, reason: resolved.reason })
+  }
+  return { secrets, faults }
+}
+
+/** Reasons name the variable or file, never what is in it. */
+async function resolveSecret(
+  reference: string,
+  env: Readonly<Record<string, string | undefined>>,
+  directory: string,
+): Promise<{ value: string } | { reason: string }> {
+  if (reference.startsWith('env:')) {
+    const name = reference.slice('env:'.length)
+    const value = env[name]
+    if (value === undefined || value === '') return { reason: `the environment variable ${name} is not set` }
+    return isCredential(value) ? { value } : { reason: `the environment variable ${name} does not hold a credential` }
+  }
+  if (!reference.startsWith('file:')) return { value: reference }
+  const name = reference.slice('file:'.length)
+  const content = await readConfigText(resolve(directory, name))
+  if (content === null) return { reason: `there is no file ${name}` }
+  if (content instanceof Error) return { reason: `the file ${name} cannot be read (${codeOf(content)})` }
+  const value = content.slice(0, MAX_SECRET_BYTES).replace(/[\r\n]+$/, '')
+  return isCredential(value) ? { value } : { reason: `the file ${name} does not hold a credential on one line` }
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error ? String(error.code) : 'unknown error'
+}

@@ -1,0 +1,76 @@
+/** Plan seats: a member's subscription to a plan, and whether it may go on from the balance. */
+import { AppError } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import type { Plan } from '../domain/catalog.ts'
+import type { Database } from '../store/database.ts'
+import { writeTransaction } from '../store/transaction.ts'
+import * as store from '../store/workspace.ts'
+
+export interface SeatRequest {
+  readonly workspaceId: string
+  readonly memberId: string
+  readonly planId: string
+  readonly useBalance: boolean
+}
+
+/** @throws AppError invalid_request when there is no such plan, or the member has a seat on it. */
+export function createSeat(
+  db: Database,
+  plans: ReadonlyMap<string, Plan>,
+  request: SeatRequest,
+  nowMs: number,
+): store.Seat {
+  const { workspaceId, memberId, planId } = request
+  if (!plans.has(planId)) {
+    throw new AppError('invalid_request', `there is no plan ${planId}; there is: ${[...plans.keys()].join(', ')}`)
+  }
+  return writeTransaction(db, () => {
+    const seats = store.listSeats(db, workspaceId)
+    if (seats.some((seat) => seat.memberId === memberId && seat.planId === planId)) {
+      throw new AppError('invalid_request', `the member ${memberId} already has a seat on ${planId}`)
+    }
+    const seat = { ...request, id: newId('seat', nowMs), startedAtMs: nowMs }
+    store.insertSeat(db, seat)
+    return seat
+  })
+}
+
+/** The seats in use, oldest first. */
+export function listSeats(db: Database, workspaceId: string): store.Seat[] {
+  return store.listSeats(db, workspaceId)
+}
+
+/** Ends a seat; what it counted stays on record. @throws AppError invalid_request when it is not in use. */
+export function endSeat(db: Database, workspaceId: string, seatId: string, nowMs: number): store.Seat {
+  return writeTransaction(db, () => {
+    const seat = findSeat(db, workspaceId, seatId)
+    store.endSeat(db, seat.id, nowMs)
+    return seat
+  })
+}
+
+/**
+ * Lets a seat go on from the balance when a window is full, or stops that. Without an id, the only seat there is.
+ * @throws AppError invalid_request when there is no such seat, or several and none was named.
+ */
+export function setUseBalance(
+  db: Database,
+  workspaceId: string,
+  seatId: string | undefined,
+  useBalance: boolean,
+): store.Seat {
+  return writeTransaction(db, () => {
+    const seat = findSeat(db, workspaceId, seatId)
+    store.setSeatUseBalance(db, seat.id, useBalance)
+    return { ...seat, useBalance }
+  })
+}
+
+function findSeat(db: Database, workspaceId: string, seatId: string | undefined): store.Seat {
+  const seats = store.listSeats(db, workspaceId)
+  const matching = seatId === undefined ? seats : seats.filter((seat) => seat.id === seatId)
+  const [first, second] = matching
+  if (first !== undefined && second === undefined) return first
+  if (second !== undefined) throw new AppError('invalid_request', 'there are several seats: say which')
+  throw new AppError('invalid_request', seatId === undefined ? 'there is no seat' : `there is no seat ${seatId} in use`)
+}

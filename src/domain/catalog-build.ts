@@ -1,0 +1,229 @@
+/** Builds the catalogue snapshot the gateway reads from the built-in entries and the operator's file. Pure. */
+import { createHash } from 'node:crypto'
+import { type NanoUsd, parseUsd, parseWeight } from '../base/money.ts'
+import { HOUR_MS } from '../base/time.ts'
+import type { Product, Protocol } from '../base/words.ts'
+import type {
+  Catalog,
+  Model,
+  Plan,
+  Price,
+  PriceRates,
+  PriceTier,
+  Provider,
+  Route,
+  Timeouts,
+  WindowSpec,
+} from './catalog.ts'
+import { type BuiltInCatalog, type MergedModel, type MergedProvider, mergeCatalog } from './catalog-merge.ts'
+import { resolveAlias } from './config-check.ts'
+import { DEFAULTS } from './config-defaults.ts'
+import type { PriceEntry, PriceTierEntry, RouteEntry } from './config-model-schema.ts'
+import type { PlanEntry, WindowEntry } from './config-plan-schema.ts'
+import type { Config } from './config-schema.ts'
+
+export interface BuildOptions {
+  /** Where the simulated upstream listens, known at run time only: `http://127.0.0.1:40001/v1`. */
+  readonly simulatedBaseUrl: string
+}
+
+/** Both protocols of the simulated upstream hang under one address. */
+const SIMULATED_PROTOCOLS: readonly Protocol[] = ['openai-chat', 'anthropic-messages']
+
+/**
+ * `config` has passed `parseConfig` with the same `builtIn`; `resolvedSecrets` holds the credential of each provider
+ * that has one, by provider id. The same input gives the same snapshot.
+ */
+export function buildCatalog(
+  builtIn: BuiltInCatalog,
+  config: Config | null,
+  resolvedSecrets: ReadonlyMap<string, string>,
+  options: BuildOptions,
+): Catalog {
+  const merged = mergeCatalog(builtIn, config)
+  const providers = new Map<string, Provider>()
+  for (const [id, provider] of merged.providers) {
+    if (provider.configured) providers.set(id, buildProvider(id, provider, resolvedSecrets.get(id), options))
+  }
+  const findProvider = narrowedProviders(providers)
+  const models: Record<Product, Map<string, Model>> = { zen: new Map(), go: new Map() }
+  for (const [id, byProduct] of merged.models) {
+    for (const [product, entry] of byProduct) models[product].set(id, buildModel(id, product, entry, findProvider))
+  }
+  return {
+    providers,
+    models,
+    plans: new Map([...merged.plans].map(([id, entry]) => [id, buildPlan(id, entry)])),
+    aliases: buildAliases(config?.aliases ?? {}),
+    anonymous: { requestsPerDay: config?.anonymous?.requestsPerDay ?? DEFAULTS.anonymousRequestsPerDay },
+  }
+}
+
+function buildProvider(
+  id: string,
+  { entry, addresses }: MergedProvider,
+  apiKey: string | undefined,
+  { simulatedBaseUrl }: BuildOptions,
+): Provider {
+  const urls = addresses.simulated
+    ? SIMULATED_PROTOCOLS.map((protocol) => [protocol, simulatedBaseUrl] as const)
+    : (Object.entries(addresses.baseUrls) as [Protocol, string][])
+  const provider = {
+    id,
+    endpoints: new Map(urls.map(([protocol, url]) => [protocol, url.replace(/\/+$/, '')])),
+    simulated: addresses.simulated,
+    region: entry.region,
+    retention: entry.retention,
+    training: entry.training,
+    timeouts: buildTimeouts(entry.timeouts ?? {}),
+    maxConnections: entry.maxConnections ?? DEFAULTS.maxConnections,
+  }
+  return withSecret(provider, apiKey)
+}
+
+function buildTimeouts(entry: NonNullable<MergedProvider['entry']['timeouts']>): Timeouts {
+  return {
+    connectMs: entry.connectMs ?? DEFAULTS.timeouts.connectMs,
+    headersMs: entry.headersMs ?? DEFAULTS.timeouts.headersMs,
+    idleMs: entry.idleMs ?? DEFAULTS.timeouts.idleMs,
+    totalMs: entry.totalMs ?? DEFAULTS.timeouts.totalMs,
+  }
+}
+
+/** Not enumerable, so that a provider in a log line, a JSON answer or an assertion message does not show it. */
+function withSecret(provider: Omit<Provider, 'apiKey'>, apiKey: string | undefined): Provider {
+  return Object.defineProperty(provider, 'apiKey', { value: apiKey, enumerable: false }) as Provider
+}
+
+type FindProvider = (route: RouteEntry) => Provider | undefined
+
+/**
+ * The provider of a route, without the endpoints that the route leaves out; undefined when not configured. Routes with
+ * the same restriction share one object, so that identity within a snapshot means the same account and endpoints.
+ */
+function narrowedProviders(providers: ReadonlyMap<string, Provider>): FindProvider {
+  const narrowed = new Map<string, Provider>()
+  return ({ provider: id, protocols }) => {
+    const provider = providers.get(id)
+    if (provider === undefined || protocols === undefined) return provider
+    const endpoints = new Map([...provider.endpoints].filter(([protocol]) => protocols.includes(protocol)))
+    if (endpoints.size === provider.endpoints.size) return provider
+    const key = `${id} ${[...endpoints.keys()].join(' ')}`
+    const known = narrowed.get(key) ?? withSecret({ ...provider, endpoints }, provider.apiKey)
+    narrowed.set(key, known)
+    return known
+  }
+}
+
+function buildModel(id: string, product: Product, entry: MergedModel, findProvider: FindProvider): Model {
+  const free = entry.free === true
+  const capabilities = definedOver(DEFAULTS.capabilities, entry.capabilities)
+  return {
+    id,
+    product,
+    name: entry.name ?? id,
+    protocol: entry.protocol ?? DEFAULTS.protocol,
+    context: entry.context ?? DEFAULTS.context,
+    maxOutput: entry.maxOutput ?? DEFAULTS.maxOutput,
+    capabilities,
+    modalities: {
+      input: entry.modalities?.input ?? (capabilities.images ? ['text', 'image'] : ['text']),
+      output: entry.modalities?.output ?? ['text'],
+    },
+    free,
+    anonymous: free && entry.anonymous === true,
+    price: free || entry.price === undefined ? null : buildPrice(entry.price),
+    weightPpm: parseWeight(entry.weight ?? DEFAULTS.planWeight),
+    status: entry.status ?? DEFAULTS.status,
+    deprecationDate: entry.deprecationDate ?? null,
+    releaseDate: entry.releaseDate ?? null,
+    requestShape: entry.requestShape ?? DEFAULTS.requestShape,
+    source: entry.source,
+    routes: (entry.routes ?? []).flatMap((route) => buildRoute(id, route, findProvider)),
+  }
+}
+
+function definedOver(defaults: Model['capabilities'], entry: MergedModel['capabilities']): Model['capabilities'] {
+  return {
+    tools: entry?.tools ?? defaults.tools,
+    reasoning: entry?.reasoning ?? defaults.reasoning,
+    images: entry?.images ?? defaults.images,
+  }
+}
+
+function buildRoute(modelId: string, entry: RouteEntry, findProvider: FindProvider): Route[] {
+  const provider = findProvider(entry)
+  if (provider === undefined) return []
+  const upstreamModel = entry.model ?? modelId
+  const weight = entry.weight ?? DEFAULTS.routeWeight
+  return [{ provider, upstreamModel, weight, priority: entry.priority ?? DEFAULTS.routePriority }]
+}
+
+function buildPrice(entry: PriceEntry): Price {
+  const base = buildRates(entry, entry)
+  const tiers = (entry.tiers ?? [])
+    .map((tier): PriceTier => ({ above: tier.above, ...buildRates(tier, inherited(tier, entry)) }))
+    .sort((a, b) => a.above - b.above)
+  return { version: priceVersion(base, tiers), base, tiers }
+}
+
+/** A cache rate that a tier does not mention is the one written for the base price; null is its own word. */
+function inherited(tier: PriceTierEntry, base: PriceEntry): CacheRates {
+  return {
+    cachedRead: tier.cachedRead === undefined ? base.cachedRead : tier.cachedRead,
+    cacheWrite5m: tier.cacheWrite5m === undefined ? base.cacheWrite5m : tier.cacheWrite5m,
+    cacheWrite1h: tier.cacheWrite1h === undefined ? base.cacheWrite1h : tier.cacheWrite1h,
+  }
+}
+
+type CacheRates = Pick<PriceEntry, 'cachedRead' | 'cacheWrite5m' | 'cacheWrite1h'>
+
+/** A cache rate that nothing states is the dearer one it stands in for, never nothing. */
+function buildRates(entry: { input: string | number; output: string | number }, cache: CacheRates): PriceRates {
+  const input = parseUsd(entry.input)
+  const rateOr = (rate: string | number | null | undefined, instead: NanoUsd) =>
+    rate === null || rate === undefined ? instead : parseUsd(rate)
+  const cacheWrite5m = rateOr(cache.cacheWrite5m, input)
+  return {
+    input,
+    output: parseUsd(entry.output),
+    cachedRead: rateOr(cache.cachedRead, input),
+    cacheWrite5m,
+    cacheWrite1h: rateOr(cache.cacheWrite1h, cacheWrite5m),
+  }
+}
+
+/** `p_` and 48 bits of a hash of the rates themselves: however a file writes them, the same rates have one version. */
+function priceVersion(base: PriceRates, tiers: readonly PriceTier[]): string {
+  const line = ({ input, output, cachedRead, cacheWrite5m, cacheWrite1h }: PriceRates, above: number) =>
+    [above, input, output, cachedRead, cacheWrite5m, cacheWrite1h].join(' ')
+  const canonical = [line(base, 0), ...tiers.map((tier) => line(tier, tier.above))].join('\n')
+  return `p_${createHash('sha256').update(canonical).digest('hex').slice(0, 12)}`
+}
+
+function buildPlan(id: string, entry: PlanEntry): Plan {
+  return {
+    id,
+    price: parseUsd(entry.price ?? 0),
+    interval: 'month',
+    products: entry.products ?? DEFAULTS.planProducts,
+    windows: (entry.windows ?? []).map(buildWindow),
+  }
+}
+
+function buildWindow(entry: WindowEntry): WindowSpec {
+  const limit = parseUsd(entry.limit)
+  if (entry.kind !== 'session') return { name: entry.name, kind: entry.kind, lengthMs: 0, unit: entry.unit, limit }
+  return { name: entry.name, kind: entry.kind, lengthMs: Math.round(entry.hours * HOUR_MS), unit: null, limit }
+}
+
+/** Chains of aliases are followed here, so that a request looks up once. */
+function buildAliases(entries: Readonly<Record<string, string>>): Map<string, string> {
+  const written = new Map(Object.entries(entries))
+  const resolved = new Map<string, string>()
+  for (const alias of written.keys()) {
+    const id = resolveAlias(written, alias)
+    if (id !== null) resolved.set(alias, id)
+  }
+  return resolved
+}

@@ -1,0 +1,63 @@
+/** The schema of one entry of `plans`: a fee and its windows. */
+import { z } from 'zod'
+import { DEFAULTS, distinct, product } from './config-defaults.ts'
+import { positiveUsd, text, usd } from './config-values.ts'
+
+const windowName = text(32).describe('Shown to clients and in errors; unique in the plan.')
+const windowLimit = positiveUsd.describe('Dollars of (weighted) list price.')
+const windowEntry = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      name: windowName,
+      kind: z
+        .literal('session')
+        .describe(
+          '`session` opens with the first request and lasts `hours`; `calendar` follows the calendar; `anchored` runs from the start of the seat.',
+        ),
+      hours: z
+        .number({ error: 'expected a number of hours' })
+        .positive({ error: 'must be above zero' })
+        .max(8784, { error: 'must not be above 8784 (a year)' })
+        .refine((hours) => isWholeSeconds(hours), { error: 'must be whole seconds' })
+        .describe('Length; for `session` only.'),
+      limit: windowLimit,
+    }),
+    z.strictObject({
+      name: windowName,
+      kind: z.enum(['calendar', 'anchored']),
+      unit: z.enum(['week', 'month'], { error: 'expected week or month' }).describe('For `calendar` and `anchored`.'),
+      limit: windowLimit,
+    }),
+  ],
+  { error: 'expected a kind of window: session, calendar or anchored' },
+)
+
+export const planEntry = z.strictObject({
+  price: usd.optional().describe('Dollars per interval.'),
+  interval: z
+    .literal('month', { error: 'expected "month"' })
+    .optional()
+    .describe('How often it is paid.')
+    .meta({ default: 'month' }),
+  products: distinct(z.array(product))
+    .optional()
+    .describe('What the plan pays for.')
+    .meta({ default: DEFAULTS.planProducts }),
+  windows: z
+    .array(windowEntry)
+    .min(1, { error: 'a plan needs at least one window' })
+    .refine((list) => new Set(list.map((window) => window.name)).size === list.length, {
+      error: 'two windows have the same name',
+    })
+    .optional()
+    .describe('The value limits, in the order in which they are checked.'),
+})
+
+export type PlanEntry = z.infer<typeof planEntry>
+export type WindowEntry = z.infer<typeof windowEntry>
+
+/** Decimal fractions of an hour are not exact in binary, hence the tolerance. */
+function isWholeSeconds(hours: number): boolean {
+  return Math.abs(hours * 3600 - Math.round(hours * 3600)) < 1e-6
+}

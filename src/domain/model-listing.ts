@@ -1,0 +1,187 @@
+/**
+ * The models a caller may use, as `GET …/models` shows them: OpenAI's list with Zendo's metadata, and Anthropic's.
+ *
+ * Shapes: OpenAI `GET /v1/models`, Anthropic `GET /v1/models` (both as recorded in 2026); metadata by
+ * `docs/reference/routes.md`. `/zen/api.json` is in `models-dev.ts`.
+ */
+import { AppError } from '../base/errors.ts'
+import { formatUsd } from '../base/money.ts'
+import type { Product, Protocol } from '../base/words.ts'
+import {
+  type Catalog,
+  type Model,
+  type Plan,
+  type Price,
+  type PriceRates,
+  type RequestShape,
+  routesSpeaking,
+} from './catalog.ts'
+import { estimateRequests } from './estimate-requests.ts'
+import { privacyOf } from './model-privacy.ts'
+
+/** The AI-SDK package that speaks a protocol. */
+export const NPM_OF: Readonly<Record<Protocol, string>> = {
+  'openai-chat': '@ai-sdk/openai-compatible',
+  'openai-responses': '@ai-sdk/openai',
+  'anthropic-messages': '@ai-sdk/anthropic',
+  'google-generate': '@ai-sdk/google',
+}
+
+/**
+ * The models of a product that can be had now: some route speaks the model's own protocol, and so does this server.
+ * Newest first, then by id; simulated ones last.
+ */
+export function listedModels(catalog: Catalog, product: Product, servedProtocols: ReadonlySet<Protocol>): Model[] {
+  return [...catalog.models[product].values()]
+    .filter((model) => servedProtocols.has(model.protocol) && routesSpeaking(model, model.protocol).length > 0)
+    .sort((a, b) => rank(a) - rank(b) || compare(b.releaseDate ?? '', a.releaseDate ?? '') || compare(a.id, b.id))
+}
+
+function rank(model: Model): number {
+  return model.routes.every((route) => route.provider.simulated) ? 1 : 0
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+export interface ListingOptions {
+  readonly plans: ReadonlyMap<string, Plan>
+  /** The average shape of recent requests of a model, once there is traffic. */
+  readonly observedShape?: (model: Model) => RequestShape | undefined
+}
+
+/** OpenAI's `{object: "list", data}`. */
+export function openAiModelList(models: readonly Model[], options: ListingOptions) {
+  return { object: 'list' as const, data: models.map((model) => openAiModel(model, options)) }
+}
+
+/** One element of the list, and the answer of `GET …/models/{id}`. */
+export function openAiModel(model: Model, options: ListingOptions) {
+  return {
+    id: model.id,
+    object: 'model' as const,
+    /** Seconds; 0 when the release date is not known. */
+    created: Math.floor(releasedAtMs(model) / 1000),
+    owned_by: 'zendo',
+    name: model.name,
+    endpoint: endpointPath(model),
+    protocol: model.protocol,
+    npm: NPM_OF[model.protocol],
+    context_window: model.context,
+    max_output_tokens: model.maxOutput,
+    modalities: model.modalities,
+    capabilities: model.capabilities,
+    pricing: pricing(model.price),
+    weight: Number(model.weightPpm) / 1_000_000,
+    free: model.free,
+    status: model.status,
+    deprecation_date: model.deprecationDate,
+    release_date: model.releaseDate,
+    ...privacyOf(model.routes),
+    estimated_requests: estimated(model, options),
+  }
+}
+
+/** The path that speaks the model's own protocol: `/zen/go/v1/messages`. */
+export function endpointPath(model: Model): string {
+  const base = basePath(model.product)
+  switch (model.protocol) {
+    case 'openai-chat':
+      return `${base}/chat/completions`
+    case 'openai-responses':
+      return `${base}/responses`
+    case 'anthropic-messages':
+      return `${base}/messages`
+    case 'google-generate':
+      return `${base}/models/${model.id}:generateContent`
+  }
+}
+
+export function basePath(product: Product): string {
+  return product === 'go' ? '/zen/go/v1' : '/zen/v1'
+}
+
+function pricing(price: Price | null) {
+  return {
+    currency: 'USD',
+    unit: '1M tokens',
+    ...rateTexts(price?.base ?? null),
+    tiers: (price?.tiers ?? []).map((tier) => ({ above_prompt_tokens: tier.above, ...rateTexts(tier) })),
+  }
+}
+
+/** Null is the price of a free model. */
+function rateTexts(rates: PriceRates | null) {
+  return {
+    input: formatUsd(rates?.input ?? 0n),
+    output: formatUsd(rates?.output ?? 0n),
+    cached_read: formatUsd(rates?.cachedRead ?? 0n),
+    cache_write_5m: formatUsd(rates?.cacheWrite5m ?? 0n),
+    cache_write_1h: formatUsd(rates?.cacheWrite1h ?? 0n),
+  }
+}
+
+function estimated(model: Model, { plans, observedShape }: ListingOptions) {
+  const estimate = estimateRequests(model, plans.values(), observedShape?.(model))
+  if (estimate === null) return null
+  const { input, cachedRead, output } = estimate.shape
+  return {
+    request_shape: { input, cached_read: cachedRead, output, source: estimate.shapeSource },
+    windows: estimate.windows,
+  }
+}
+
+/** Midnight UTC of the release date; the epoch when it is not known, as Anthropic does. */
+function releasedAtMs(model: Model): number {
+  return model.releaseDate === null ? 0 : Date.parse(`${model.releaseDate}T00:00:00Z`)
+}
+
+export interface PageRequest {
+  /** 1 to 1000. Absent: everything, since clients that do not page expect no less. */
+  readonly limit?: number
+  readonly afterId?: string
+  readonly beforeId?: string
+}
+
+const MAX_PAGE = 1000
+
+/** Anthropic's `{data, has_more, first_id, last_id}`. @throws AppError `invalid_request` for a limit or id that is none. */
+export function anthropicModelList(models: readonly Model[], page: PageRequest = {}) {
+  const limit = page.limit ?? MAX_PAGE
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+    throw new AppError('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}`, { param: 'limit' })
+  }
+  if (page.afterId !== undefined && page.beforeId !== undefined) {
+    throw new AppError('invalid_request', 'use either after_id or before_id', { param: 'before_id' })
+  }
+  const after = page.afterId === undefined ? 0 : position(models, page.afterId, 'after_id') + 1
+  const before = page.beforeId === undefined ? models.length : position(models, page.beforeId, 'before_id')
+  const range = models.slice(after, before)
+  // Going backwards, a page is what stands directly before the id.
+  const shown = page.beforeId === undefined ? range.slice(0, limit) : range.slice(-limit)
+  return {
+    data: shown.map(anthropicModel),
+    has_more: shown.length < range.length,
+    first_id: shown[0]?.id ?? null,
+    last_id: shown.at(-1)?.id ?? null,
+  }
+}
+
+function position(models: readonly Model[], id: string, param: string): number {
+  const index = models.findIndex((model) => model.id === id)
+  if (index < 0) throw new AppError('invalid_request', `${param} names no model of this list`, { param })
+  return index
+}
+
+/** One element of Anthropic's list, and the answer of `GET …/models/{id}` with `anthropic-version`. */
+export function anthropicModel(model: Model) {
+  return {
+    type: 'model' as const,
+    id: model.id,
+    display_name: model.name,
+    created_at: new Date(releasedAtMs(model)).toISOString().replace('.000Z', 'Z'),
+    max_input_tokens: model.context,
+    max_tokens: model.maxOutput,
+  }
+}

@@ -1,0 +1,59 @@
+/** The catalogue in force while the server runs, and the settings of the server that stand in the same file. */
+import type { BlockList } from 'node:net'
+import type { Logger } from 'pino'
+import type { ServerOptions } from './api/server.ts'
+import type { CatalogSnapshot } from './control/catalog-source.ts'
+import { watchCatalog } from './control/catalog-watch.ts'
+import { createObservedShapes } from './control/observed-shapes.ts'
+import { recordPrices } from './control/price-book.ts'
+import type { Catalog } from './domain/catalog.ts'
+import { parseTrustedProxies } from './domain/client-address.ts'
+import { formatProblems } from './domain/config-parse.ts'
+import type { Settings } from './settings.ts'
+import type { Database } from './store/database.ts'
+
+export interface LiveCatalog {
+  catalog(): Catalog
+  serverOptions(): ServerOptions
+  close(): void
+}
+
+export interface LiveCatalogOptions {
+  readonly settings: Settings
+  readonly simulatedBaseUrl: string
+  readonly database: Database
+  readonly log: Logger
+}
+
+/** @throws AppError invalid_request with every problem and its line when the file is bad at the start. */
+export async function startLiveCatalog(options: LiveCatalogOptions): Promise<LiveCatalog> {
+  const { settings, simulatedBaseUrl, database, log } = options
+  const observedShape = createObservedShapes(database, Date.now)
+  const publicUrl = settings.publicUrl ?? `http://${settings.host}:${settings.port}`
+  let proxies: { snapshot: CatalogSnapshot; list: BlockList } | null = null
+
+  const watch = await watchCatalog({
+    configPath: settings.configPath,
+    env: process.env,
+    simulatedBaseUrl,
+    onChange(snapshot) {
+      // A request may name a price version only after its rates are on record.
+      recordPrices(database, snapshot.catalog, Date.now())
+      log.warn({ file: snapshot.configPath }, 'the configuration was read again and is in force')
+    },
+    onProblems: (problems) => log.error(`the configuration was not taken over:\n${formatProblems(problems)}`),
+  })
+  recordPrices(database, watch.current().catalog, Date.now())
+
+  return {
+    catalog: () => watch.current().catalog,
+    serverOptions() {
+      const snapshot = watch.current()
+      if (proxies?.snapshot !== snapshot) {
+        proxies = { snapshot, list: parseTrustedProxies(snapshot.server.trustedProxies) }
+      }
+      return { maxBodyBytes: snapshot.server.maxBodyBytes, trustedProxies: proxies.list, publicUrl, observedShape }
+    },
+    close: () => watch.close(),
+  }
+}

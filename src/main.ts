@@ -1,0 +1,135 @@
+/** Wires the floors together and runs the server: from an empty directory to the first answer, and back to rest. */
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { pathToFileURL } from 'node:url'
+import pino, { type Logger } from 'pino'
+import { discoveryRoutes } from './api/discovery.ts'
+import { inferenceRoutes } from './api/inference.ts'
+import { createRouteTable } from './api/routes.ts'
+import { createHttpServer, type HttpServer } from './api/server.ts'
+import { unservedRoutes } from './api/unserved.ts'
+import { AppError } from './base/errors.ts'
+import { DAY_MS, HOUR_MS } from './base/time.ts'
+import { databasePath, loadInstanceSecrets, prepareDataDir } from './control/instance.ts'
+import { setUpInstance } from './control/setup.ts'
+import type { Gateway } from './gateway/gateway.ts'
+import { createKeyCache } from './gateway/key-cache.ts'
+import { resolveOpenHolds } from './gateway/recovery.ts'
+import { startLiveCatalog } from './live-catalog.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { deleteAnonymousUseBefore } from './store/anonymous-use.ts'
+import { createCommitQueue } from './store/commit-queue.ts'
+import { type Database, openDatabase } from './store/database.ts'
+import { lockDataDir } from './store/lock.ts'
+import { createUpstreamClient } from './upstream/client.ts'
+import { startSimulatedProvider } from './upstream/simulated/server.ts'
+import { readyLines } from './welcome.ts'
+
+/** How often the server looks whether another process, such as the command line, has changed the database. */
+const CHANGE_POLL_MS = 250
+/** How long an answer is read on after its client has left, to learn what it cost. */
+const DRAIN_MS = 1000
+
+export interface RunningServer {
+  readonly url: string
+  /** Refuses new requests, lets those under way end (within `settings.shutdownMs`), and closes everything. */
+  stop(): Promise<void>
+}
+
+/** Starts everything and prints where it listens. @throws AppError with a message for the operator */
+export async function serve(settings: Settings): Promise<RunningServer> {
+  const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }))
+  prepareDataDir(settings.dataDir)
+  const unlock = lockDataDir(settings.dataDir)
+  const database = openDatabase(databasePath(settings.dataDir), { nowMs: Date.now() })
+  const setup = setUpInstance(database, { nowMs: Date.now(), randomBytes, dataDir: settings.dataDir })
+  releaseAbandonedHolds(database, log)
+  const simulated = await startSimulatedProvider({ host: '127.0.0.1', port: 0, now: Date.now })
+  const live = await startLiveCatalog({ settings, simulatedBaseUrl: simulated.baseUrl, database, log })
+  const gateway: Gateway = {
+    catalog: live.catalog,
+    database,
+    commits: createCommitQueue(database),
+    keys: createKeyCache(database),
+    upstream: createUpstreamClient(),
+    clock: Date.now,
+    log,
+    addressSalt: loadInstanceSecrets(settings.dataDir).addressSalt,
+    drainMs: DRAIN_MS,
+  }
+  const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes])
+  const http = createHttpServer(gateway, routes, live.serverOptions)
+  const url = await listen(http, settings)
+  const stopChores = startChores(gateway)
+  for (const line of readyLines(url, setup, gateway.catalog())) console.log(line)
+  return {
+    url,
+    async stop() {
+      await http.drain(settings.shutdownMs)
+      stopChores()
+      live.close()
+      await gateway.upstream.close()
+      await simulated.close()
+      database.close()
+      unlock()
+    },
+  }
+}
+
+function releaseAbandonedHolds(database: Database, log: Logger): void {
+  const holds = resolveOpenHolds(database, Date.now())
+  if (holds > 0) log.warn({ holds }, 'released what an interrupted run still held; nothing was charged for it')
+}
+
+function listen({ server }: HttpServer, settings: Settings): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const taken =
+        cause.code === 'EADDRINUSE' ? 'is in use; set ZENDO_PORT to another port' : `cannot be used: ${cause.message}`
+      reject(new AppError('invalid_request', `${settings.host}:${settings.port} ${taken}`, { cause }))
+    })
+    server.listen(settings.port, settings.host, () => {
+      const { port } = server.address() as AddressInfo
+      const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+      resolve(`http://${host}:${port}`)
+    })
+  })
+}
+
+/** What is done now and then: noticing other processes' changes, and forgetting old addresses. */
+function startChores(gateway: Gateway): () => void {
+  const { database, keys, clock } = gateway
+  const version = (): bigint | undefined => database.get<{ data_version: bigint }>('PRAGMA data_version')?.data_version
+  let seen = version()
+  const poll = setInterval(() => {
+    const now = version()
+    if (now !== seen) keys.clear()
+    seen = now
+  }, CHANGE_POLL_MS)
+  const forget = setInterval(() => {
+    void gateway.commits.run(() => deleteAnonymousUseBefore(database, Math.floor(clock() / DAY_MS)))
+  }, HOUR_MS)
+  return () => {
+    clearInterval(poll)
+    clearInterval(forget)
+  }
+}
+
+async function run(): Promise<void> {
+  const server = await serve(readSettings(process.env))
+  const stop = (): void => {
+    // A second signal ends the process at once; the holds it leaves are released at the next start.
+    process.once('SIGINT', () => process.exit(1))
+    process.once('SIGTERM', () => process.exit(1))
+    void server.stop().then(() => process.exit(0))
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  run().catch((error: unknown) => {
+    console.error(error instanceof AppError ? `Zendo cannot start: ${error.message}` : error)
+    process.exit(1)
+  })
+}

@@ -1,0 +1,49 @@
+/** What a protocol knows about the events of its streamed replies; `stream-reader.ts` relays by it. */
+import type { Spotted } from './event-spotter.ts'
+import type { ReplySummary } from './reply-summary.ts'
+import type { SseBlock } from './sse.ts'
+
+/**
+ * `pass`: on to the client. `strip`: not for the client, who had not asked for it. `complete`, `error`: the event
+ * ends the reply, and it and all after it wait until the request is settled.
+ */
+export type Verdict = 'pass' | 'strip' | 'complete' | 'error'
+
+export interface EventReader {
+  /** Takes a block of kind `event`. */
+  onEvent(block: SseBlock): Verdict
+  /** Whether a body that ends now, without a terminal event, is a whole reply. */
+  mayEnd(): boolean
+  summary(): ReplySummary
+}
+
+/** How much output went by, over all events. */
+export interface Delivered {
+  textBytes: number
+  refusalBytes: number
+  reasoningBytes: number
+  hasToolCall: boolean
+}
+
+export function nothingDelivered(): Delivered {
+  return { textBytes: 0, refusalBytes: 0, reasoningBytes: 0, hasToolCall: false }
+}
+
+export function addDelivered(delivered: Delivered, found: Spotted): void {
+  delivered.textBytes += found.textBytes
+  delivered.refusalBytes += found.refusalBytes
+  delivered.reasoningBytes += Math.max(found.reasoningBytes, found.reasoningContentBytes, found.reasoningDetailsBytes)
+  delivered.hasToolCall ||= found.hasToolCall
+}
+
+export function hasOutput(delivered: Delivered): boolean {
+  return delivered.textBytes > 0 || delivered.reasoningBytes > 0 || delivered.hasToolCall
+}
+
+const BYTES_PER_TOKEN = 4
+
+/** Tokens that the delivered text amounts to: one per four bytes, at least one once anything was delivered. */
+export function estimateTokens(delivered: Delivered): number {
+  if (!hasOutput(delivered)) return 0
+  return Math.max(1, Math.ceil((delivered.textBytes + delivered.reasoningBytes) / BYTES_PER_TOKEN))
+}

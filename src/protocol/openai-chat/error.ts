@@ -1,0 +1,31 @@
+/** Reads the error objects of Chat Completions, in a body or in a stream, in the shapes that vendors give them. */
+import type { ReplyError } from '../reply-summary.ts'
+import { asName, asObject, asText } from '../wire-value.ts'
+
+/**
+ * `{"error": {message, type, code}}` (OpenAI), `{"error": "text"}` (Venice), `{"code", "error": "text"}` (xAI),
+ * `{"detail": …}` and the flat `{"object": "error", message, type, code}` (Mistral, vLLM). Null when it is no error.
+ */
+export function readChatError(body: unknown): ReplyError | null {
+  const wire = asObject(body)
+  if (!wire) return null
+  if (wire.error !== undefined && wire.error !== null && wire.error !== false) {
+    const nested = asObject(wire.error)
+    return nested ? describe(nested) : { ...describe(wire), message: asText(wire.error) }
+  }
+  return wire.object === 'error' ? describe(wire) : null
+}
+
+function describe(error: Readonly<Record<string, unknown>>): ReplyError {
+  const status = [error.status, error.status_code, error.code].find(isHttpStatus)
+  return {
+    type: asName(error.type),
+    code: typeof error.code === 'number' ? String(error.code) : asName(error.code),
+    message: asText(error.message) ?? asText(error.detail),
+    status: status ?? null,
+  }
+}
+
+function isHttpStatus(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 400 && value < 600
+}

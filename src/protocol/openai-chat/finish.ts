@@ -1,0 +1,31 @@
+/** Chat's `finish_reason` in the gateway's words. */
+import type { Finish } from '../reply-summary.ts'
+
+const FINISHES: ReadonlyMap<string, Finish> = new Map([
+  ['stop', 'stop'],
+  ['eos', 'stop'], // Together
+  ['end_turn', 'stop'],
+  ['length', 'length'],
+  ['max_tokens', 'length'],
+  ['model_length', 'length'], // Mistral
+  ['tool_calls', 'tool_calls'],
+  ['function_call', 'tool_calls'],
+  ['tool_use', 'tool_calls'],
+  ['content_filter', 'content_filter'],
+])
+
+/**
+ * Null while the wire has named no reason. A forced tool call finishes with `stop` at OpenAI and with an empty text
+ * at Snowflake; a refusal finishes with `stop`.
+ */
+export function readChatFinish(
+  wire: string | null,
+  delivered: { hasToolCall: boolean; isRefusal: boolean },
+): Finish | null {
+  if (wire === null) return null
+  if (wire === '') return delivered.hasToolCall ? 'tool_calls' : null
+  const finish = FINISHES.get(wire) ?? 'other'
+  if (finish !== 'stop') return finish
+  if (delivered.hasToolCall) return 'tool_calls'
+  return delivered.isRefusal ? 'content_filter' : 'stop'
+}

@@ -1,0 +1,68 @@
+/**
+ * Judges what an upstream's refusal is about: the operator's account, this request, or the upstream itself.
+ *
+ * The operator's account is not the user's business: such answers are never shown, they fail over and raise an
+ * operator event. What is wrong with a request would be wrong at the next upstream too, and is shown as it came.
+ */
+import { readMessagesError } from './anthropic-messages/error.ts'
+import { readChatError } from './openai-chat/error.ts'
+import type { RelayProtocol } from './relay-protocol.ts'
+import type { ReplyError } from './reply-summary.ts'
+import { asObject, asText, parseJson } from './wire-value.ts'
+
+export type UpstreamVerdict = 'operator' | 'rejected' | 'unavailable'
+
+/** `type` or `code` of an error that is about money or the account. */
+const ACCOUNT_FAULTS: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'insufficient_balance',
+  'insufficient_credits',
+  'insufficient_funds',
+  'quota_exceeded',
+  'exceeded_current_quota_error', // Moonshot
+  'billing_error', // Anthropic
+  'billing_hard_limit_reached', // OpenAI
+  'billing_not_active', // OpenAI
+  'account_deactivated', // OpenAI
+  'access_terminated', // OpenAI
+  'arrearage', // Alibaba
+  'invalid_api_key',
+  'authentication_error',
+  'permission_error',
+  'autherror', // OpenCode Zen
+  'creditserror', // OpenCode Zen
+  'monthlylimiterror', // OpenCode Zen
+  'userlimiterror', // OpenCode Zen
+  'gousagelimiterror', // OpenCode Go
+  'freeusagelimiterror', // OpenCode Zen
+])
+
+/** What the messages of vendors without a telling code say. */
+const ACCOUNT_MESSAGE =
+  /credit balance is too low|exceeded your current quota|insufficient (?:credits?|balance|funds|quota|account balance)|billing hard limit|payment required|account (?:is |has been )?(?:suspended|deactivated|disabled|in arrears|overdue)|(?:usage|spend(?:ing)?) limit (?:has been )?reached|out of credits|余额不足/i
+
+/** Longer bodies are no error message. */
+const MAX_BODY_BYTES = 256 * 1024
+
+export function classifyUpstreamError(protocol: RelayProtocol, status: number, body: Buffer): UpstreamVerdict {
+  if (status === 401 || status === 402 || status === 403) return 'operator'
+  if (isAccountFault(protocol, body)) return 'operator'
+  return status >= 400 && status < 500 ? 'rejected' : 'unavailable'
+}
+
+function isAccountFault(protocol: RelayProtocol, body: Buffer): boolean {
+  if (body.length > MAX_BODY_BYTES) return false
+  const parsed = parseJson(body)
+  const error = protocol === 'openai-chat' ? readChatError(parsed) : readMessagesError(parsed)
+  return namesAccountFault(error) || ACCOUNT_MESSAGE.test(messageOf(parsed, error, body))
+}
+
+function namesAccountFault(error: ReplyError | null): boolean {
+  return [error?.type, error?.code].some((name) => typeof name === 'string' && ACCOUNT_FAULTS.has(name.toLowerCase()))
+}
+
+function messageOf(parsed: unknown, error: ReplyError | null, body: Buffer): string {
+  if (error?.message) return error.message
+  const wire = asObject(parsed)
+  return asText(wire?.message) ?? asText(wire?.detail) ?? asText(wire?.msg) ?? body.toString('utf8', 0, 2000)
+}

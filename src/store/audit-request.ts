@@ -1,0 +1,138 @@
+/**
+ * SQL that re-derives what each request cost and was charged. The cost is computed here a second time, by the database
+ * and by another route than `domain/price.ts`, so that a slip in one shows against the other.
+ */
+import type { Price, PriceRates } from '../domain/catalog.ts'
+import { find, type Mismatch } from './audit.ts'
+import type { Database } from './database.ts'
+
+const BUCKETS: readonly { readonly rate: keyof PriceRates; readonly column: string }[] = [
+  { rate: 'input', column: 'input_tokens' },
+  { rate: 'cachedRead', column: 'cached_read_tokens' },
+  { rate: 'cacheWrite5m', column: 'cache_write_5m_tokens' },
+  { rate: 'cacheWrite1h', column: 'cache_write_1h_tokens' },
+  { rate: 'output', column: 'output_tokens' },
+]
+const PROMPT = 'r.input_tokens + r.cached_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens'
+const TOKENS_PER_PRICE = 1_000_000n
+const NO_UPPER_BOUND = 9_223_372_036_854_775_807n
+/** Rate rows in one statement, twelve parameters and a version each. */
+const MAX_RATE_ROWS = 200
+
+/** Settled requests whose cost is not what their tokens cost at the rates they name. */
+export function findWrongCosts(db: Database, prices: readonly Price[]): Mismatch[] {
+  const rows = prices.flatMap(rateRows)
+  const mismatches: Mismatch[] = []
+  for (let i = 0; i < rows.length; i += MAX_RATE_ROWS) {
+    mismatches.push(...findWrongCostsAmong(db, rows.slice(i, i + MAX_RATE_ROWS)))
+  }
+  return mismatches
+}
+
+type RateRow = readonly (string | bigint)[]
+
+/** Rates by range of prompt size, each rate as whole nano-dollars a token and millionths: products then fit 64 bits. */
+function rateRows(price: Price): RateRow[] {
+  const steps = [{ above: -1, ...price.base }, ...price.tiers]
+  return steps.map((rates, index) => {
+    const next = steps[index + 1]
+    const upTo = next === undefined ? NO_UPPER_BOUND : BigInt(next.above)
+    const parts = BUCKETS.flatMap(({ rate }) => [rates[rate] / TOKENS_PER_PRICE, rates[rate] % TOKENS_PER_PRICE])
+    return [price.version, BigInt(rates.above), upTo, ...parts]
+  })
+}
+
+function findWrongCostsAmong(db: Database, rows: readonly RateRow[]): Mismatch[] {
+  const columns = BUCKETS.flatMap(({ rate }) => [`${rate}_whole`, `${rate}_part`])
+  const row = `(CAST(? AS TEXT)${', CAST(? AS BIGINT)'.repeat(2 + columns.length)})`
+  const sum = (part: string): string => BUCKETS.map(({ rate, column }) => `r.${column} * p.${rate}_${part}`).join(' + ')
+  const cost = `${sum('whole')} + (${sum('part')} + 500000) / 1000000`
+  return find(
+    db,
+    `WITH p (version, above, up_to, ${columns.join(', ')}) AS (VALUES ${rows.map(() => row).join(', ')})` +
+      ` SELECT r.id AS subject, ${cost} AS expected, COALESCE(r.cost, -1) AS found FROM request r` +
+      ` JOIN p ON p.version = r.price_version AND ${PROMPT} > p.above AND ${PROMPT} <= p.up_to` +
+      ` WHERE r.state = 'settled' AND COALESCE(r.cost, -1) <> ${cost}`,
+    ...rows.flat(),
+  )
+}
+
+/** Requests that cost something without a price: free ones, and released ones, cost nothing. */
+export function findCostsWithoutCause(db: Database): Mismatch[] {
+  return find(
+    db,
+    'SELECT id AS subject, 0 AS expected, COALESCE(cost, -1) AS found FROM request' +
+      " WHERE state <> 'held' AND COALESCE(cost, -1) <> 0" +
+      " AND (state = 'released' OR price_version IS NULL OR funding = 'free')",
+  )
+}
+
+/** Price versions that requests name and nobody recorded. */
+export function findUnknownPriceVersions(db: Database): Mismatch[] {
+  return find(
+    db,
+    "SELECT r.price_version AS subject, 'recorded rates' AS expected, COUNT(*) || ' requests' AS found FROM request r" +
+      ' WHERE r.price_version IS NOT NULL' +
+      ' AND NOT EXISTS (SELECT 1 FROM price_version p WHERE p.version = r.price_version) GROUP BY r.price_version',
+  )
+}
+
+/** Charged is the cost, but never more than was held; released requests are charged nothing. */
+export function findWrongCharges(db: Database): Mismatch[] {
+  const expected = "CASE WHEN state = 'released' THEN 0 WHEN cost > hold THEN hold ELSE cost END"
+  return find(
+    db,
+    `SELECT id AS subject, ${expected} AS expected, COALESCE(charged, -1) AS found FROM request` +
+      ` WHERE state <> 'held' AND (charged IS NULL OR charged <> ${expected})`,
+  )
+}
+
+export function findChargesAboveHold(db: Database): Mismatch[] {
+  return find(
+    db,
+    "SELECT id AS subject, '0 to ' || hold AS expected, charged AS found FROM request" +
+      ' WHERE charged < 0 OR charged > hold',
+  )
+}
+
+/** What the charge policy says of an outcome: charged at all, never, or only for what was delivered. */
+export interface OutcomeStates {
+  readonly outcome: string
+  readonly maySettle: boolean
+  readonly mayRelease: boolean
+}
+
+/** Ended requests whose state the charge policy does not allow for their outcome, and outcomes it does not know. */
+export function findWrongOutcomes(db: Database, policy: readonly OutcomeStates[]): Mismatch[] {
+  const marks = (allowed: readonly OutcomeStates[]): string => allowed.map(() => '?').join(', ')
+  const settling = policy.filter((rule) => rule.maySettle)
+  const releasing = policy.filter((rule) => rule.mayRelease)
+  return find(
+    db,
+    "SELECT id AS subject, 'a state that the charge policy has for the outcome' AS expected," +
+      " state || ' ' || COALESCE(outcome, 'without an outcome') AS found FROM request" +
+      ` WHERE (state = 'settled' AND COALESCE(outcome, '') NOT IN (${marks(settling)}))` +
+      ` OR (state = 'released' AND COALESCE(outcome, '') NOT IN (${marks(releasing)}))`,
+    ...settling.map((rule) => rule.outcome),
+    ...releasing.map((rule) => rule.outcome),
+  )
+}
+
+/** Free requests hold and are charged nothing. */
+export function findPaidFreeRequests(db: Database): Mismatch[] {
+  return find(
+    db,
+    'SELECT id AS subject, 0 AS expected, hold + COALESCE(charged, 0) AS found FROM request' +
+      " WHERE funding = 'free' AND (hold <> 0 OR COALESCE(charged, 0) <> 0)",
+  )
+}
+
+/** Requests that hold money since before an instant: nothing runs that long. */
+export function findStaleHolds(db: Database, beforeMs: number): Mismatch[] {
+  return find(
+    db,
+    "SELECT id AS subject, 'ended' AS expected, 'held since ' || created_at AS found FROM request" +
+      " WHERE state = 'held' AND created_at < ?",
+    beforeMs,
+  )
+}

@@ -1,0 +1,24 @@
+/** One server per data directory: a lock that the operating system drops when the process ends, however it ends. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { AppError } from '../base/errors.ts'
+
+/**
+ * Takes the directory's lock; the returned function gives it back. Two servers on one file would take each other's
+ * open holds for a crash's. The command line needs no lock.
+ * @throws AppError storage_unavailable when another server has it.
+ */
+export function lockDataDir(dataDir: string): () => void {
+  const lock = new DatabaseSync(join(dataDir, 'server.lock'), { timeout: 0 })
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (cause) {
+    lock.close()
+    throw new AppError(
+      'storage_unavailable',
+      `another Zendo server is using ${dataDir}; stop it, or set ZENDO_DATA_DIR to another directory`,
+      { cause },
+    )
+  }
+  return () => lock.close()
+}
