@@ -27,6 +27,8 @@ import { readyLines } from './welcome.ts'
 
 /** How often the server looks whether another process, such as the command line, has changed the database. */
 const CHANGE_POLL_MS = 250
+/** While serving, a statement waits this long for another process: the commit queue tries again, and streams go on. */
+const BUSY_TIMEOUT_MS = 20
 /** How long an answer is read on after its client has left, to learn what it cost. */
 const DRAIN_MS = 1000
 
@@ -58,6 +60,7 @@ export async function serve(settings: Settings): Promise<RunningServer> {
     drainMs: DRAIN_MS,
   }
   const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes])
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
   const http = createHttpServer(gateway, routes, live.serverOptions)
   const url = await listen(http, settings)
   const stopChores = startChores(gateway)

@@ -23,8 +23,8 @@ function balance(): Account {
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'zendo-commit-'))
-  db = openDatabase(join(directory, 'zendo.db'), { nowMs: 1, busyTimeoutMs: 50 })
-  commits = createCommitQueue(db)
+  db = openDatabase(join(directory, 'zendo.db'), { nowMs: 1, busyTimeoutMs: 0 })
+  commits = createCommitQueue(db, { maxWaitMs: 200 })
   ensureSystemAccounts(db)
   insertWorkspace(db, { id: 'w', name: 'w' }, 1)
   createBalance(db, 'a', 'w')
@@ -72,7 +72,17 @@ describe('commit queue', () => {
     assert.equal(balance().held, 2n)
   })
 
-  it('a database that is locked refuses with storage_unavailable and works again afterwards', async () => {
+  it('while another process writes, works wait without holding up the event loop', async () => {
+    const other = new DatabaseSync(join(directory, 'zendo.db'))
+    other.exec('BEGIN IMMEDIATE')
+    const held = commits.run(() => holdBalance(db, 'a', nanoUsd(1)))
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+    other.exec('COMMIT')
+    other.close()
+    assert.equal(await held, true)
+  })
+
+  it('a database that stays locked refuses with storage_unavailable and works again afterwards', async () => {
     const other = new DatabaseSync(join(directory, 'zendo.db'))
     other.exec('BEGIN IMMEDIATE')
     await assert.rejects(

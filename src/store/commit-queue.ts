@@ -5,7 +5,7 @@
  * the event loop goes into the next transaction, so under load the wait is shared, and alone a write waits for nobody.
  */
 import { AppError } from '../base/errors.ts'
-import { type Database, reasonOf } from './database.ts'
+import { type Database, isBusy, reasonOf } from './database.ts'
 
 interface Waiting {
   readonly work: () => unknown
@@ -22,25 +22,57 @@ export interface CommitQueue {
   run<T>(work: () => T): Promise<T>
 }
 
-/** Works in one transaction at most, so that one commit never holds up the event loop for long. */
-const MAX_BATCH = 128
+export interface CommitQueueOptions {
+  /** How long works wait in all while another process writes. */
+  readonly maxWaitMs?: number
+  /** Works in one transaction at most, so that one commit never holds up the event loop for long. */
+  readonly maxBatch?: number
+}
 
-export function createCommitQueue(database: Database): CommitQueue {
+const DEFAULT_MAX_WAIT_MS = 5000
+const DEFAULT_MAX_BATCH = 128
+const BUSY_PAUSE_MS = 5
+
+export function createCommitQueue(database: Database, options: CommitQueueOptions = {}): CommitQueue {
+  const maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
+  const maxBatch = options.maxBatch ?? DEFAULT_MAX_BATCH
   let waiting: Waiting[] = []
-  let scheduled = false
+  let isScheduled = false
+  /** When the database was first found locked by another process; null while it is not. */
+  let busySinceMs: number | null = null
 
-  const schedule = (): void => {
-    if (scheduled) return
-    scheduled = true
-    setImmediate(flush)
+  function schedule(): void {
+    if (isScheduled) return
+    isScheduled = true
+    // Waiting for another process inside SQLite would hold up every stream.
+    if (busySinceMs === null) setImmediate(flush)
+    else setTimeout(flush, BUSY_PAUSE_MS)
   }
-  const flush = (): void => {
-    scheduled = false
-    const batch = waiting.length > MAX_BATCH ? waiting.slice(0, MAX_BATCH) : waiting
-    waiting = waiting.length > MAX_BATCH ? waiting.slice(MAX_BATCH) : []
+
+  function flush(): void {
+    isScheduled = false
+    const batch = waiting.splice(0, maxBatch)
+    if (!begin(batch)) return
     if (waiting.length > 0) schedule()
     commitBatch(database, batch)
   }
+
+  /** Opens the transaction, or puts the batch back to try again; gives up on it after `maxWaitMs`. */
+  function begin(batch: Waiting[]): boolean {
+    try {
+      database.exec('BEGIN IMMEDIATE')
+      busySinceMs = null
+      return true
+    } catch (error) {
+      busySinceMs ??= performance.now()
+      const hasTime = isBusy(error) && performance.now() - busySinceMs < maxWaitMs
+      if (hasTime) waiting = [...batch, ...waiting]
+      else for (const { reject } of batch) reject(storageFailure(error))
+      if (waiting.length > 0) schedule()
+      return false
+    }
+  }
+
   return {
     run<T>(work: () => T): Promise<T> {
       return new Promise<T>((resolve, reject) => {
@@ -51,27 +83,37 @@ export function createCommitQueue(database: Database): CommitQueue {
   }
 }
 
+/** Runs the works inside the open transaction and commits it. */
 function commitBatch(database: Database, batch: readonly Waiting[]): void {
   const results: unknown[] = []
   try {
-    database.exec('BEGIN IMMEDIATE')
     for (const { work } of batch) results.push(work())
     database.exec('COMMIT')
   } catch (error) {
     rollback(database)
     // One work's failure must not undo its neighbours: each is tried alone, and only the guilty one fails.
-    if (batch.length > 1) for (const one of batch) commitBatch(database, [one])
+    if (batch.length > 1) for (const one of batch) commitAlone(database, one)
     else batch[0]?.reject(error instanceof AppError ? error : storageFailure(error))
     return
   }
   for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i])
 }
 
+function commitAlone(database: Database, one: Waiting): void {
+  try {
+    database.exec('BEGIN IMMEDIATE')
+  } catch (error) {
+    one.reject(storageFailure(error))
+    return
+  }
+  commitBatch(database, [one])
+}
+
 function rollback(database: Database): void {
   try {
     database.exec('ROLLBACK')
   } catch {
-    // No transaction was open: BEGIN itself had failed, or SQLite had already rolled back.
+    // SQLite had already rolled back by itself.
   }
 }
 

@@ -3,6 +3,9 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { AppError } from '../base/errors.ts'
 import { migrate } from './migrate.ts'
 
+/** https://www.sqlite.org/rescode.html#busy */
+const SQLITE_BUSY = 5
+
 export type SqlValue = SQLInputValue
 
 /**
@@ -66,6 +69,11 @@ function wrap(connection: DatabaseSync): Database {
     exec: (sql) => connection.exec(sql),
     close: () => connection.close(),
   }
+}
+
+/** Whether an error says that another process has the file locked. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
 }
 
 export function reasonOf(error: unknown): string {
