@@ -15,6 +15,8 @@ import type { Database } from './store/database.ts'
 export interface LiveCatalog {
   catalog(): Catalog
   serverOptions(): ServerOptions
+  /** Reads the file and its secrets again, also when the file itself did not change. */
+  reload(): void
   close(): void
 }
 
@@ -54,6 +56,7 @@ export async function startLiveCatalog(options: LiveCatalogOptions): Promise<Liv
       }
       return { maxBodyBytes: snapshot.server.maxBodyBytes, trustedProxies: proxies.list, publicUrl, observedShape }
     },
+    reload: () => void watch.reload(),
     close: () => watch.close(),
   }
 }

@@ -34,6 +34,8 @@ const DRAIN_MS = 1000
 
 export interface RunningServer {
   readonly url: string
+  /** Reads the configuration and its secrets again. */
+  reload(): void
   /** Refuses new requests, lets those under way end (within `settings.shutdownMs`), and closes everything. */
   stop(): Promise<void>
 }
@@ -67,6 +69,7 @@ export async function serve(settings: Settings): Promise<RunningServer> {
   for (const line of readyLines(url, setup, gateway.catalog())) console.log(line)
   return {
     url,
+    reload: live.reload,
     async stop() {
       await http.drain(settings.shutdownMs)
       stopChores()
@@ -126,6 +129,8 @@ async function run(): Promise<void> {
     process.once('SIGTERM', () => process.exit(1))
     void server.stop().then(() => process.exit(0))
   }
+  // A rotated `file:` secret changes nothing that is watched.
+  process.on('SIGHUP', server.reload)
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
 }

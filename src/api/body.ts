@@ -36,7 +36,10 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
 function checkLabels(request: IncomingMessage): void {
   const type = request.headers['content-type']
   if (type !== undefined && !/json/i.test(type)) {
-    throw new AppError('invalid_request', 'The content-type must be application/json. Send the header "content-type: application/json".')
+    throw new AppError(
+      'invalid_request',
+      'The content-type must be application/json. Send the header "content-type: application/json".',
+    )
   }
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {

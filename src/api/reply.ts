@@ -10,7 +10,7 @@ const CORS = [
   'access-control-allow-origin',
   '*',
   'access-control-expose-headers',
-  'x-request-id, x-zendo-cost, x-zendo-funding, x-zendo-warnings, retry-after, x-should-retry',
+  'x-request-id, request-id, x-zendo-cost, x-zendo-funding, x-zendo-warnings, retry-after, x-should-retry',
 ]
 
 /** Headers of every answer, names and values in turn. */

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { Clock } from '../base/time.ts'
 import { databasePath, type RandomBytes } from '../control/instance.ts'
 import { type Database, openDatabase } from '../store/database.ts'
+import { waitWhileBusy } from '../store/transaction.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -45,6 +46,9 @@ export class CommandError extends Error {
   }
 }
 
+/** Longer waits are `waitWhileBusy`'s, which finds the gaps of a busy server sooner than SQLite does. */
+const BUSY_TIMEOUT_MS = 20
+
 /** A run of the command line: remembers the answer of the one command that ran. */
 export interface Session {
   readonly line: CommandLine
@@ -63,7 +67,7 @@ export function answerFromDatabase(session: Session, command: Command, work: (db
   if (!existsSync(path)) {
     throw new CommandError('no_database', `there is no database at ${path}: run \`npm start\` first, or set --data-dir`)
   }
-  const db = openDatabase(path, { nowMs: line.clock() })
+  const db = waitWhileBusy(() => openDatabase(path, { nowMs: line.clock(), busyTimeoutMs: BUSY_TIMEOUT_MS }))
   try {
     session.answer = work(db)
   } finally {

@@ -64,13 +64,7 @@ function list(db: Database, options: KeyOptions): Answer {
   const keys = listKeys(db, workspace.id)
   const state = (revokedAtMs: number | null): string =>
     revokedAtMs === null ? 'active' : `revoked ${formatMinute(revokedAtMs)}`
-  const rows = keys.map((key) => [
-    key.id,
-    key.name,
-    key.preview,
-    formatMinute(key.createdAtMs),
-    state(key.revokedAtMs),
-  ])
+  const rows = keys.map((key) => [key.id, key.name, key.preview, formatMinute(key.createdAtMs), state(key.revokedAtMs)])
   return {
     json: {
       workspace: workspace.id,

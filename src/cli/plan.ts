@@ -32,8 +32,8 @@ export function addPlanCommands(program: Command, session: Session): void {
   plan
     .command('list')
     .description('list the plans with their windows')
-    .action((_options: unknown, command: Command) => {
-      const { plans } = loadCommandCatalog(session.line, globalOptions(command))
+    .action(async (_options: unknown, command: Command) => {
+      const { plans } = await loadCommandCatalog(session.line, globalOptions(command))
       session.answer = answerPlans([...plans.values()])
     })
   addSeatCommands(plan, session)
@@ -60,8 +60,8 @@ function addSeatCommands(plan: Command, session: Session): void {
     .description('give a member a seat; --use-balance as above, off by default')
     .option('--plan <plan>', 'id of the plan', 'go')
     .option('--member <member>', 'id or name; needed when there are several')
-    .action((_options: unknown, command: Command) => {
-      const { plans } = loadCommandCatalog(session.line, globalOptions(command))
+    .action(async (_options: unknown, command: Command) => {
+      const { plans } = await loadCommandCatalog(session.line, globalOptions(command))
       answer(command, (db, options) => add(db, session.line, plans, options))
     })
   seat

@@ -82,7 +82,8 @@ export function formatExplanation(explanation: Explanation): string {
 
 function formatProducts(explanation: Explanation): string[] {
   const { price_version, tier_above, buckets, sum, cost, rounding } = explanation
-  if (sum === null) return [price_version === null ? 'Free model: no price.' : `Price ${price_version} is not on record.`]
+  if (sum === null)
+    return [price_version === null ? 'Free model: no price.' : `Price ${price_version} is not on record.`]
   const tier = tier_above === null ? 'base rates' : `rates above ${formatCount(tier_above)} prompt tokens`
   const columns = [
     { title: 'TOKENS OF' },
@@ -105,7 +106,8 @@ function formatCharge(explanation: Explanation): string[] {
     `Outcome ${outcome}${estimated ? ' (usage estimated)' : ''}; charge policy ${policy_version} says: ${rule}`,
     `Charged $${charged} of $${hold} held, paid by: ${funding}`,
   ]
-  if (written_off !== null && Number(written_off) > 0) lines.push(`Written off $${written_off}: it cost more than was held`)
+  if (written_off !== null && Number(written_off) > 0)
+    lines.push(`Written off $${written_off}: it cost more than was held`)
   for (const window of explanation.windows) {
     lines.push(`Counted $${window.counted} in ${window.name} (weight ${explanation.weight}, ends ${window.ends_at})`)
   }

@@ -41,12 +41,13 @@ export function addUsageCommand(program: Command, session: Session): void {
     .addOption(
       new Option('--explain <request>', 'id of a request: show how its charge came about').conflicts(['by', 'key']),
     )
-    .action((options: UsageOptions, command: Command) => {
+    .action(async (options: UsageOptions, command: Command) => {
       const { explain, by } = options
       if (explain !== undefined) answerFromDatabase(session, command, (db) => answerExplanation(db, explain))
-      else if (by !== undefined) answerFromDatabase(session, command, (db) => answerTotals(db, session.line, by, options))
+      else if (by !== undefined)
+        answerFromDatabase(session, command, (db) => answerTotals(db, session.line, by, options))
       else {
-        const { plans } = loadCommandCatalog(session.line, globalOptions(command))
+        const { plans } = await loadCommandCatalog(session.line, globalOptions(command))
         answerFromDatabase(session, command, (db) => answerUsage(db, session.line, plans, options))
       }
     })
@@ -64,12 +65,7 @@ function answerTotals(db: Database, line: CommandLine, by: UsageGrouping, option
   return { json: totals, text: formatTotals(totals) }
 }
 
-function answerUsage(
-  db: Database,
-  line: CommandLine,
-  plans: ReadonlyMap<string, Plan>,
-  options: UsageOptions,
-): Answer {
+function answerUsage(db: Database, line: CommandLine, plans: ReadonlyMap<string, Plan>, options: UsageOptions): Answer {
   const workspace = findWorkspace(db, options.workspace)
   const nowMs = line.clock()
   const scope = { workspaceId: workspace.id, memberId: memberOf(db, workspace.id, options) }

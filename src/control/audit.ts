@@ -40,7 +40,7 @@ const rules = {
   request_cost: ({ db, prices }) => [...requests.findWrongCosts(db, prices), ...requests.findCostsWithoutCause(db)],
   request_charged: ({ db }) => requests.findWrongCharges(db),
   charged_within_hold: ({ db }) => requests.findChargesAboveHold(db),
-  request_outcome: ({ db }) => requests.findWrongOutcomes(db, policyStates()),
+  request_outcome: ({ db }) => requests.findWrongOutcomes(db, outcomeRules()),
   free_request: ({ db }) => requests.findPaidFreeRequests(db),
   stale_hold: ({ db, nowMs }) => requests.findStaleHolds(db, nowMs - STALE_HOLD_MS),
   window_held: ({ db }) => windows.findWrongWindowHeld(db),
@@ -118,10 +118,9 @@ function readPrices(db: Database): Pick<Evidence, 'prices' | 'unreadablePrices'>
   return { prices, unreadablePrices }
 }
 
-/** The states that the charge policy has for each outcome. */
-function policyStates(): requests.OutcomeStates[] {
-  return OUTCOMES.map((outcome) => {
-    const rule = chargeRuleOf(outcome)
-    return { outcome, maySettle: rule !== 'nothing', mayRelease: rule !== 'usage_or_estimate' }
-  })
+function outcomeRules(): requests.OutcomeRules {
+  return {
+    charged: OUTCOMES.filter((outcome) => chargeRuleOf(outcome) !== 'nothing'),
+    neverCharged: OUTCOMES.filter((outcome) => chargeRuleOf(outcome) === 'nothing'),
+  }
 }

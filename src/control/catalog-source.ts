@@ -29,8 +29,6 @@ export interface ServerConfig {
   /** Addresses and ranges of proxies whose `x-forwarded-for` is believed. */
   readonly trustedProxies: readonly string[]
   readonly maxBodyBytes: number
-  /** Origins, or `*`. */
-  readonly corsOrigins: readonly string[]
 }
 
 export interface CatalogSnapshot {
@@ -93,7 +91,6 @@ function serverConfig(config: Config | null): ServerConfig {
   return {
     trustedProxies: config?.server?.trustedProxies ?? [],
     maxBodyBytes: config?.server?.maxBodyBytes ?? DEFAULTS.maxBodyBytes,
-    corsOrigins: config?.server?.corsOrigins ?? DEFAULTS.corsOrigins,
   }
 }
 

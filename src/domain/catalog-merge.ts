@@ -1,7 +1,7 @@
 /** Lays the operator's file over the built-in catalogue, entry by entry and field by field; converts nothing yet. */
 import type { Product, Protocol } from '../base/words.ts'
 import { DEFAULTS } from './config-defaults.ts'
-import type { ModelEntry, PerProductEntry, RouteEntry } from './config-model-schema.ts'
+import type { ModelEntry, PerProductEntry } from './config-model-schema.ts'
 import type { PlanEntry } from './config-plan-schema.ts'
 import type { Config, ProviderEntry } from './config-schema.ts'
 
@@ -122,29 +122,21 @@ function mergeModels(builtIn: BuiltInCatalog, config: Config | null): Map<string
   for (const id of new Set([...builtIn.models.keys(), ...own.keys()])) {
     const entry = own.get(id)
     if (entry === null) continue
-    const shipped = withoutProviders(builtIn.models.get(id), removed)
-    if (shipped === 'gone' && entry?.routes === undefined) continue
-    const layers = [shipped === 'gone' ? undefined : shipped, entry].filter((layer) => layer !== undefined)
-    const products = entry?.products ?? (shipped === 'gone' ? undefined : shipped?.products) ?? DEFAULTS.products
+    const shipped = builtIn.models.get(id)
+    const isGone = shipped !== undefined && lostItsProviders(shipped, removed)
+    if (isGone && entry?.routes === undefined) continue
+    const layers = [isGone ? undefined : shipped, entry].filter((layer) => layer !== undefined)
+    const products = layers.map((layer) => layer.products).findLast((list) => list !== undefined) ?? DEFAULTS.products
     merged.set(id, new Map(products.map((product) => [product, mergeLayers(layers, product)])))
   }
   return merged
 }
 
-/** A built-in model without its routes to removed providers; `gone` when that leaves none of those it had. */
-function withoutProviders(model: BuiltInModel | undefined, removed: Set<string>): BuiltInModel | 'gone' | undefined {
-  if (model === undefined || removed.size === 0) return model
-  const stays = (route: RouteEntry) => !removed.has(route.provider)
-  const before = [
-    model.routes ?? [],
-    ...Object.values(model.perProduct ?? {}).map((entry) => entry.routes ?? []),
-  ].flat()
-  if (before.length > 0 && !before.some(stays)) return 'gone'
-  const perProduct: BuiltInModel['perProduct'] = {}
-  for (const [product, entry] of Object.entries(model.perProduct ?? {}) as [Product, PerProductEntry][]) {
-    perProduct[product] = entry.routes === undefined ? entry : { ...entry, routes: entry.routes.filter(stays) }
-  }
-  return { ...model, routes: model.routes?.filter(stays), perProduct }
+/** Whether a built-in model had routes and all of them led to providers that the operator has removed. */
+function lostItsProviders(model: BuiltInModel, removed: ReadonlySet<string>): boolean {
+  const entries = [model, ...Object.values(model.perProduct ?? {})]
+  const routes = entries.flatMap((entry) => entry.routes ?? [])
+  return routes.length > 0 && routes.every((route) => removed.has(route.provider))
 }
 
 /**
@@ -156,7 +148,9 @@ function mergeLayers(layers: readonly ModelEntry[], product: Product): MergedMod
   for (const { products: _products, perProduct, weight, ...rest } of layers) {
     merged = layOver(merged, { ...rest, ...optionalWeight(weight?.[product]) })
     const own = perProduct?.[product]
-    if (own !== undefined) merged = layOver(merged, own)
+    // A built-in entry has one source for all its products, unless one says otherwise.
+    const source = 'source' in rest && typeof rest.source === 'string' ? { source: rest.source } : {}
+    if (own !== undefined) merged = layOver(merged, { ...source, ...own })
   }
   return merged
 }
@@ -175,12 +169,8 @@ function layOver(below: MergedModel, layer: Omit<Partial<MergedModel>, 'products
     capabilities: { ...below.capabilities, ...layer.capabilities },
     modalities: { ...below.modalities, ...layer.modalities },
   }
-  // A price and `free` exclude each other: the upper layer's word ends the lower one's.
-  if (layer.price !== undefined && layer.free !== true) {
-    merged.free = false
-    merged.anonymous = layer.anonymous
-  }
-  if (layer.free === true) merged.price = undefined
+  // Who states a price has ended free use, as built in or as said for all products.
+  if (layer.price !== undefined && layer.free === undefined) merged.free = false
   const restated = SOURCED_FIELDS.some((field) => layer[field] !== undefined)
   return { ...merged, source: layer.source ?? (restated ? null : below.source) }
 }

@@ -8,6 +8,8 @@ import type { Config } from './config-schema.ts'
 export interface ConfigFault {
   readonly path: readonly (string | number)[]
   readonly reason: string
+  /** Whether the key itself is at fault, not its value. */
+  readonly atKey?: boolean
 }
 
 export function checkConfig(config: Config, builtIn: BuiltInCatalog): ConfigFault[] {

@@ -19,7 +19,6 @@ export const DEFAULTS = {
   planProducts: ['go'],
   anonymousRequestsPerDay: 200,
   maxBodyBytes: 33_554_432,
-  corsOrigins: ['*'],
 } as const
 
 export const protocol = z.enum(PROTOCOLS, { error: `expected a protocol: ${PROTOCOLS.join(', ')}` })

@@ -102,7 +102,7 @@ const perModel = {
 
 export const perProductEntry = z.strictObject({
   ...perModel,
-  weight: planWeight.optional().describe('As `weight`, of this product alone.').meta({ default: DEFAULTS.planWeight }),
+  weight: planWeight.optional().describe('As `weight` of the model, for this product alone.'),
 })
 
 export const modelEntry = z.strictObject({

@@ -50,7 +50,7 @@ export function parseConfig(text: string, file: string, builtIn: BuiltInCatalog 
 export function problemAt(text: string, file: string, path: Path, reason: string): ConfigProblem {
   const read = readTree(text)
   const offset = 'faults' in read ? 0 : offsetOf(read.root, path)
-  return { file, ...lineAndColumn(text, offset), path: path.join('.'), reason }
+  return { file, ...lineAndColumn(text, offset), path: pathText(path), reason }
 }
 
 /** `zendo.jsonc:12:5: models.glm-5.2.price: a metered model needs a price`, one problem a line. */
@@ -106,18 +106,23 @@ const TOKEN: { readonly [name: string]: number } = {
 }
 
 /** JSON lets a key stand twice and the last one win, which nobody means in a price list. */
-function repeatedKeys(node: Node): PlacedFault[] {
+function repeatedKeys(node: Node, path: Path = []): PlacedFault[] {
   const children = node.children ?? []
-  if (node.type !== 'object') return children.flatMap(repeatedKeys)
+  if (node.type !== 'object') return children.flatMap((child, index) => repeatedKeys(child, [...path, index]))
   const seen = new Set<unknown>()
   return children.flatMap((property) => {
     const key = property.children?.[0]
     if (key === undefined) return []
-    const reason = key.value === '__proto__' ? 'not a possible key' : 'this key stands twice in the same object'
-    const faults =
-      seen.has(key.value) || key.value === '__proto__' ? [{ offset: key.offset, path: String(key.value), reason }] : []
-    seen.add(key.value)
-    return [...faults, ...repeatedKeys(property)]
+    const keyPath = [...path, String(key.value)]
+    const value = property.children?.[1]
+    const below = value === undefined ? [] : repeatedKeys(value, keyPath)
+    const isPossible = key.value !== '__proto__'
+    if (isPossible && !seen.has(key.value)) {
+      seen.add(key.value)
+      return below
+    }
+    const reason = isPossible ? 'this key stands twice in the same object' : 'not a possible key'
+    return [{ offset: key.offset, path: pathText(keyPath), reason }, ...below]
   })
 }
 
@@ -128,7 +133,11 @@ function checkTree(root: Node, builtIn: BuiltInCatalog): PlacedFault[] | { confi
     ? checkConfig(parsed.data, builtIn)
     : parsed.error.issues.flatMap((issue) => (isMissing(root, issue) ? [requiredFault(issue)] : faultsOf(issue)))
   if (parsed.success && faults.length === 0) return { config: parsed.data }
-  return faults.map(({ path, reason }) => ({ offset: offsetOf(root, path), path: path.join('.'), reason }))
+  return faults.map((fault) => ({
+    offset: offsetOf(root, fault.path, fault.atKey),
+    path: pathText(fault.path),
+    reason: fault.reason,
+  }))
 }
 
 function isMissing(root: Node, issue: z.core.$ZodIssue): boolean {
@@ -146,9 +155,10 @@ function pathOf(issue: z.core.$ZodIssue): (string | number)[] {
 function faultsOf(issue: z.core.$ZodIssue): ConfigFault[] {
   const path = pathOf(issue)
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], reason: 'there is no such key' }))
+    return issue.keys.map((key) => ({ path: [...path, key], atKey: true, reason: 'there is no such key' }))
   }
-  if (issue.code === 'invalid_key') return [{ path, reason: issue.issues[0]?.message ?? 'not a possible key' }]
+  if (issue.code === 'invalid_key')
+    return [{ path, atKey: true, reason: issue.issues[0]?.message ?? 'not a possible key' }]
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
     return [{ path, reason: `expected ${withArticle(issue.expected)}` }]
   }
@@ -160,13 +170,18 @@ function withArticle(noun: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`
 }
 
-/** Where a path begins in the text: its value, or its key if the value is large, or what it would be in. */
-function offsetOf(root: Node, path: Path): number {
+/** Keys are the file's own words: control characters in one could forge a line of the log. */
+function pathText(path: Path): string {
+  return path.join('.').replace(/\p{Cc}/gu, '?')
+}
+
+/** Where a path begins in the text: its value, or its key if the value is large or the key is meant; else what it is missing in. */
+function offsetOf(root: Node, path: Path, atKey = false): number {
   for (let length = path.length; length > 0; length--) {
     const node = findNodeAtLocation(root, path.slice(0, length))
     if (node === undefined) continue
-    const isLeaf = node.children === undefined
-    return isLeaf || node.parent?.type !== 'property' ? node.offset : node.parent.offset
+    const isMeant = node.children === undefined && !(atKey && length === path.length)
+    return isMeant || node.parent?.type !== 'property' ? node.offset : node.parent.offset
   }
   return root.offset
 }
@@ -174,7 +189,8 @@ function offsetOf(root: Node, path: Path): number {
 /** Counts LF, CR LF and a lone CR as one line each. */
 function lineAndColumn(text: string, offset: number): { line: number; column: number } {
   const lines = text.slice(0, offset).split(/\r\n|\r|\n/)
-  return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 }
+  const last = lines.at(-1) ?? ''
+  return { line: lines.length, column: last.replace(/^\uFEFF/, '').length + 1 }
 }
 
 /** The parser's error codes (`ParseErrorCode`, in order from 1) in words. */

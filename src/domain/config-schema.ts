@@ -4,18 +4,7 @@ import { PROTOCOLS } from '../base/words.ts'
 import { DEFAULTS, flag, protocol } from './config-defaults.ts'
 import { modelEntry } from './config-model-schema.ts'
 import { planEntry } from './config-plan-schema.ts'
-import {
-  addressRange,
-  baseUrl,
-  count,
-  modelId,
-  origin,
-  planId,
-  providerId,
-  secret,
-  text,
-  timeoutMs,
-} from './config-values.ts'
+import { addressRange, baseUrl, count, modelId, planId, providerId, secret, text, timeoutMs } from './config-values.ts'
 
 const timeouts = z.strictObject({
   connectMs: timeoutMs.optional().describe('Until a connection stands.').meta({ default: DEFAULTS.timeouts.connectMs }),
@@ -76,15 +65,10 @@ const server = z.strictObject({
     .optional()
     .describe('Addresses or ranges of reverse proxies whose `x-forwarded-for` is believed.')
     .meta({ default: [] }),
-  maxBodyBytes: count(1024, 1_073_741_824)
+  maxBodyBytes: count(1, 1_073_741_824)
     .optional()
     .describe('Bytes of a request body at most.')
     .meta({ default: DEFAULTS.maxBodyBytes }),
-  corsOrigins: z
-    .array(origin)
-    .optional()
-    .describe('Web pages that may call from a browser: origins, or `*` for any.')
-    .meta({ default: DEFAULTS.corsOrigins }),
 })
 
 export const configSchema = z.strictObject({

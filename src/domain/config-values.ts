@@ -136,13 +136,3 @@ function isAddressRange(value: string): boolean {
   if (prefix === undefined) return true
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128)
 }
-
-/** `https://app.example`, as browsers send it, or `*`. */
-export const origin = z.string({ error: 'expected an origin' }).refine(isOrigin, {
-  error: 'expected an origin such as https://app.example, without a path, or "*"',
-})
-
-function isOrigin(value: string): boolean {
-  if (value === '*') return true
-  return /^https?:\/\//.test(value) && URL.canParse(value) && new URL(value).origin === value
-}

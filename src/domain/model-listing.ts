@@ -183,5 +183,11 @@ export function anthropicModel(model: Model) {
     created_at: new Date(releasedAtMs(model)).toISOString().replace('.000Z', 'Z'),
     max_input_tokens: model.context,
     max_tokens: model.maxOutput,
+    // Anthropic's own tree of features; null is its word for not stated.
+    capabilities: null,
+    lifecycle: model.status === 'deprecated' ? ('deprecated' as const) : ('active' as const),
+    line: null,
+    deprecated_at: null,
+    retires_at: model.deprecationDate === null ? null : `${model.deprecationDate}T00:00:00Z`,
   }
 }

@@ -181,22 +181,27 @@ function planRequired(call: Call): AppError {
 }
 
 function planLimit(window: WindowState, hold: NanoUsd, workspaceId: string): AppError {
+  const { name, kind, limit } = window.spec
   const used = nanoUsd(window.settled + window.held)
+  // Waiting does not help a request that is larger than the whole window.
+  const neverFits = hold > limit
   const resetsAt = formatInstant(window.endsAtMs)
-  const message =
-    `The ${window.spec.name} limit of $${formatUsd(window.spec.limit)} is reached: $${formatUsd(used)} are used or held and ` +
-    `this request may take up to $${formatUsd(hold)}. It resets at ${resetsAt}. To go on now, let the seat use the balance.`
+  const message = neverFits
+    ? `This request may take up to $${formatUsd(hold)}, more than the whole ${name} limit of $${formatUsd(limit)}. ` +
+      'Ask for less output (max_tokens), or let the seat use the balance.'
+    : `The ${name} limit of $${formatUsd(limit)} is reached: $${formatUsd(used)} are used or held, and this request may ` +
+      `take up to $${formatUsd(hold)}. It resets at ${resetsAt}. To go on now, let the seat use the balance.`
   return new AppError('plan_limit', message, {
     limit: {
-      name: window.spec.name,
-      kind: window.spec.kind,
+      name,
+      kind,
       scope: 'seat',
       used: formatUsd(used),
-      limit: formatUsd(window.spec.limit),
+      limit: formatUsd(limit),
       unit: 'usd',
-      resetsAtMs: window.endsAtMs,
+      resetsAtMs: neverFits ? null : window.endsAtMs,
     },
-    metadata: { workspace: workspaceId, limitName: window.spec.name },
+    metadata: { workspace: workspaceId, limitName: name },
   })
 }
 

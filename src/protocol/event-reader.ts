@@ -23,10 +23,12 @@ export interface Delivered {
   refusalBytes: number
   reasoningBytes: number
   hasToolCall: boolean
+  /** Output that is neither text nor a call of the client's tools: images, sound, results of server tools. */
+  hasOther: boolean
 }
 
 export function nothingDelivered(): Delivered {
-  return { textBytes: 0, refusalBytes: 0, reasoningBytes: 0, hasToolCall: false }
+  return { textBytes: 0, refusalBytes: 0, reasoningBytes: 0, hasToolCall: false, hasOther: false }
 }
 
 export function addDelivered(delivered: Delivered, found: Spotted): void {
@@ -34,10 +36,11 @@ export function addDelivered(delivered: Delivered, found: Spotted): void {
   delivered.refusalBytes += found.refusalBytes
   delivered.reasoningBytes += Math.max(found.reasoningBytes, found.reasoningContentBytes, found.reasoningDetailsBytes)
   delivered.hasToolCall ||= found.hasToolCall
+  delivered.hasOther ||= found.hasMedia
 }
 
 export function hasOutput(delivered: Delivered): boolean {
-  return delivered.textBytes > 0 || delivered.reasoningBytes > 0 || delivered.hasToolCall
+  return delivered.textBytes > 0 || delivered.reasoningBytes > 0 || delivered.hasToolCall || delivered.hasOther
 }
 
 const BYTES_PER_TOKEN = 4

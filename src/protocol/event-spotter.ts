@@ -21,10 +21,10 @@ export interface Spotted {
   hasFinish: boolean
   /** An `error` key of the outermost object with anything but null, or `"object":"error"` there. */
   hasError: boolean
-  /** `choices` of the outermost object is an empty array. */
-  hasEmptyChoices: boolean
   /** A `delta` calls a tool. */
   hasToolCall: boolean
+  /** A `delta` holds an image or a sound. */
+  hasMedia: boolean
   /** Bytes of text in `delta` objects: answer and tool arguments. Escapes count as what they stand for. */
   textBytes: number
   /** The same of refusals; part of `textBytes`. */
@@ -42,7 +42,43 @@ export interface Spotted {
 }
 
 export function createSpotted(): Spotted {
-  return { ...NOTHING_FOUND }
+  return {
+    typeStart: 0,
+    typeEnd: 0,
+    hasUsage: false,
+    hasFinish: false,
+    hasError: false,
+    hasToolCall: false,
+    hasMedia: false,
+    textBytes: 0,
+    refusalBytes: 0,
+    reasoningBytes: 0,
+    reasoningContentBytes: 0,
+    reasoningDetailsBytes: 0,
+    depth: 0,
+    deltaDepth: 0,
+    slot: 'none',
+    countsNext: false,
+  }
+}
+
+function clear(found: Spotted): void {
+  found.typeStart = 0
+  found.typeEnd = 0
+  found.hasUsage = false
+  found.hasFinish = false
+  found.hasError = false
+  found.hasToolCall = false
+  found.hasMedia = false
+  found.textBytes = 0
+  found.refusalBytes = 0
+  found.reasoningBytes = 0
+  found.reasoningContentBytes = 0
+  found.reasoningDetailsBytes = 0
+  found.depth = 0
+  found.deltaDepth = 0
+  found.slot = 'none'
+  found.countsNext = false
 }
 
 const QUOTE = 0x22
@@ -60,9 +96,9 @@ interface Key {
   /** At any depth. */
   readonly mark: 'usage' | 'finish' | 'delta' | null
   /** Of the outermost object. */
-  readonly outer: 'type' | 'error' | 'object' | 'choices' | null
+  readonly outer: 'type' | 'error' | 'object' | null
   /** Directly in `delta`. */
-  readonly slot: Slot | 'tool'
+  readonly slot: Slot | 'tool' | 'media'
   /** Deeper in `delta`: its string is text. */
   readonly isText: boolean
 }
@@ -79,14 +115,14 @@ const KEYS: readonly (readonly Key[])[] = byLength([
   key('type', { outer: 'type' }),
   key('error', { outer: 'error' }),
   key('object', { outer: 'object' }),
-  key('choices', { outer: 'choices' }),
   key('content', { slot: 'text' }),
   key('text', { slot: 'text', isText: true }),
   key('partial_json', { slot: 'text' }),
   key('refusal', { slot: 'refusal' }),
   key('tool_calls', { slot: 'tool' }),
   key('function_call', { slot: 'tool' }),
-  key('audio', { slot: 'text' }),
+  key('audio', { slot: 'media' }),
+  key('images', { slot: 'media' }),
   key('thinking', { slot: 'reasoning', isText: true }),
   key('reasoning', { slot: 'reasoning' }),
   key('reasoning_content', { slot: 'reasoning_content' }),
@@ -103,28 +139,9 @@ function byLength(keys: readonly Key[]): Key[][] {
   return table
 }
 
-const NOTHING_FOUND: Spotted = {
-  typeStart: 0,
-  typeEnd: 0,
-  hasUsage: false,
-  hasFinish: false,
-  hasError: false,
-  hasEmptyChoices: false,
-  hasToolCall: false,
-  textBytes: 0,
-  refusalBytes: 0,
-  reasoningBytes: 0,
-  reasoningContentBytes: 0,
-  reasoningDetailsBytes: 0,
-  depth: 0,
-  deltaDepth: 0,
-  slot: 'none',
-  countsNext: false,
-}
-
 /** Fills `found` from the JSON that stands in `bytes` from `start` to `end`. Never throws, whatever the bytes are. */
 export function spot(bytes: Uint8Array, start: number, end: number, found: Spotted): void {
-  Object.assign(found, NOTHING_FOUND)
+  clear(found)
   let at = start
   while (at < end) {
     const byte = bytes[at] as number
@@ -179,9 +196,6 @@ function onOuterKey(
       return
     case 'object':
       found.hasError ||= first === QUOTE && spells(bytes, valueAt + 1, stringEnd(bytes, valueAt + 1, end), ERROR)
-      return
-    case 'choices':
-      found.hasEmptyChoices = isEmptyArray(bytes, valueAt, end)
   }
 }
 
@@ -191,9 +205,15 @@ function onKeyInDelta(found: Spotted, entry: Key | undefined, bytes: Uint8Array,
     return
   }
   const slot = entry?.slot ?? 'none'
-  found.slot = slot === 'tool' ? 'text' : slot
-  if (slot !== 'tool') found.countsNext = slot !== 'none'
-  else if (bytes[valueAt] !== SMALL_N && !isEmptyArray(bytes, valueAt, end)) found.hasToolCall = true
+  if (slot !== 'tool' && slot !== 'media') {
+    found.slot = slot
+    found.countsNext = slot !== 'none'
+    return
+  }
+  found.slot = 'text'
+  if (bytes[valueAt] === SMALL_N || isEmptyArray(bytes, valueAt, end)) return
+  if (slot === 'tool') found.hasToolCall = true
+  else found.hasMedia = true
 }
 
 function countText(found: Spotted, bytes: Uint8Array, from: number, to: number): void {

@@ -40,7 +40,7 @@ const CLOSE_BRACE = 0x7d
 /**
  * Scans the object that `bytes` hold (a byte order mark and white space around it are allowed).
  *
- * A wanted key may stand there once only: readers disagree on which of two wins, so a second one could smuggle a
+ * A wanted key (ASCII) may stand there once only: readers disagree on which of two wins, so a second one could smuggle a
  * value past the gateway. Keys are compared as the text they spell, escapes resolved. Values are checked to the
  * letter of the grammar, except that text is not checked to be valid UTF-8.
  *

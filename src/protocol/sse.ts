@@ -61,26 +61,25 @@ export function createSseScanner(options: SseScannerOptions = {}): SseScanner {
   let chunk: Buffer = NOTHING
   let at = 0
 
-  function takeBlock(end: number, isTerminated: boolean): SseBlock {
+  function takeBlock(end: number, hasCr: boolean, isTerminated: boolean): SseBlock {
+    const start = at
     const skip = lines.markBytes
     startBlock(lines)
-    if (carriedBytes === 0) {
-      const start = at
-      at = end
-      return readBlock(chunk, start, end, skip, isTerminated)
-    }
-    carried.push(chunk.subarray(at, end))
-    const bytes = Buffer.concat(carried, carriedBytes + end - at)
+    at = end
+    if (carriedBytes === 0) return readBlock({ bytes: chunk, start, end, hasCr, skip, isTerminated })
+    carried.push(chunk.subarray(start, end))
+    const bytes = Buffer.concat(carried, carriedBytes + end - start)
     carried = []
     carriedBytes = 0
-    at = end
-    return readBlock(bytes, 0, bytes.length, skip, isTerminated)
+    return readBlock({ bytes, start: 0, end: bytes.length, hasCr: bytes.includes(CR), skip, isTerminated })
   }
 
   return {
     feed(next) {
       chunk = next
       at = 0
+      lines.lfAt = -1
+      lines.crAt = -1
     },
     next() {
       if (at >= chunk.length) return null
@@ -93,20 +92,21 @@ export function createSseScanner(options: SseScannerOptions = {}): SseScanner {
       if (size > maxEventBytes) {
         throw new AppError('upstream_unavailable', `The upstream sent an event of more than ${maxEventBytes} bytes.`)
       }
-      if (end >= 0) return takeBlock(end, true)
+      if (end >= 0) return takeBlock(end, lines.sawCr, true)
       carried.push(chunk.subarray(at))
       carriedBytes = size
       at = chunk.length
       return null
     },
     finish() {
-      return carriedBytes > 0 ? takeBlock(at, false) : null
+      return carriedBytes > 0 ? takeBlock(at, true, false) : null
     },
     takeRest() {
       const rest = at < chunk.length ? [...carried, chunk.subarray(at)] : carried
       carried = []
       carriedBytes = 0
-      at = chunk.length
+      chunk = NOTHING
+      at = 0
       return rest
     },
   }
@@ -123,10 +123,25 @@ interface LineState {
   /** Bytes of the byte order mark seen at the start of the stream. */
   markBytes: number
   mayBeMark: boolean
+  /** Offsets in the chunk of the next LF and the next CR at or after where they were last looked for. */
+  lfAt: number
+  crAt: number
+  /** A line of the block under way ends with a CR. */
+  sawCr: boolean
 }
 
 function startOfStream(): LineState {
-  return { block: 'none', atLineStart: true, afterCr: false, owesLf: false, markBytes: 0, mayBeMark: true }
+  return {
+    block: 'none',
+    atLineStart: true,
+    afterCr: false,
+    owesLf: false,
+    markBytes: 0,
+    mayBeMark: true,
+    lfAt: -1,
+    crAt: -1,
+    sawCr: false,
+  }
 }
 
 function startBlock(lines: LineState): void {
@@ -134,6 +149,7 @@ function startBlock(lines: LineState): void {
   lines.atLineStart = true
   lines.afterCr = false
   lines.markBytes = 0
+  lines.sawCr = false
 }
 
 /** Offset after the block's last byte, or -1 when it is not in this chunk. */
@@ -150,10 +166,11 @@ function findBlockEnd(lines: LineState, chunk: Buffer, from: number): number {
         lines.atLineStart = false
         if (lines.block === 'none') lines.block = byte === COLON ? 'comment' : 'event'
       }
-      at = skipLine(chunk, at + 1)
+      at = lineEnd(lines, chunk, at + 1)
       continue
     }
     const isCrLf = byte === CR && chunk[at + 1] === LF
+    lines.sawCr ||= byte === CR
     const isCutCr = byte === CR && at + 1 === chunk.length
     at += isCrLf ? 2 : 1
     if (lines.atLineStart || lines.block === 'comment') {
@@ -186,48 +203,74 @@ function skipMark(lines: LineState, chunk: Buffer, from: number): number {
   return at
 }
 
-function skipLine(bytes: Buffer, from: number): number {
-  const length = bytes.length
-  let at = from
-  while (at < length) {
-    const byte = bytes[at] as number
-    if (byte <= CR && (byte === LF || byte === CR)) break
-    at++
-  }
-  return at
+/** Offset of the LF or CR that ends the line, or the length of the chunk. */
+function lineEnd(lines: LineState, chunk: Buffer, from: number): number {
+  if (lines.lfAt < from) lines.lfAt = seek(chunk, LF, from)
+  if (lines.crAt < from) lines.crAt = seek(chunk, CR, from)
+  return Math.min(lines.lfAt, lines.crAt)
+}
+
+function seek(bytes: Buffer, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from)
+  return at < 0 ? bytes.length : at
 }
 
 function plainBlock(kind: 'other' | 'line-end', bytes: Buffer, start: number, end: number): SseBlock {
   return { bytes, start, end, kind, name: null, data: bytes, dataStart: end, dataEnd: end, isTerminated: true }
 }
 
-/** Reads the fields of a whole block; `skip` bytes at its start are a byte order mark. */
-function readBlock(bytes: Buffer, start: number, end: number, skip: number, isTerminated: boolean): SseBlock {
+interface RawBlock {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  readonly hasCr: boolean
+  /** Bytes of a byte order mark at the start. */
+  readonly skip: number
+  readonly isTerminated: boolean
+}
+
+function readBlock({ bytes, start, end, hasCr, skip, isTerminated }: RawBlock): SseBlock {
   let name: string | null = null
   let dataLines = 0
   let dataStart = end
   let dataEnd = end
-  let joined: Buffer[] | null = null
+  let data = bytes
   for (let at = start + skip; at < end; ) {
-    const lineEnd = skipLine(bytes, at)
-    if (isField(bytes, at, lineEnd, DATA)) {
-      if (dataLines++ > 0) (joined ??= []).push(bytes.subarray(dataStart, dataEnd), NEWLINE)
-      dataStart = valueStart(bytes, at + DATA.length, lineEnd)
-      dataEnd = lineEnd
-    } else if (isField(bytes, at, lineEnd, EVENT)) {
-      name = bytes.toString('latin1', valueStart(bytes, at + EVENT.length, lineEnd), lineEnd) || null
+    const stop = hasCr ? eitherEnd(bytes, at) : seek(bytes, LF, at)
+    if (isField(bytes, at, stop, DATA)) {
+      const from = valueStart(bytes, at + DATA.length, stop)
+      dataLines++
+      if (dataLines === 1) {
+        dataStart = from
+        dataEnd = stop
+      } else {
+        // Rare: the lines are joined in memory of their own, which the whole block is large enough to measure.
+        if (dataLines === 2) {
+          data = Buffer.allocUnsafe(end - start)
+          dataEnd = bytes.copy(data, 0, dataStart, dataEnd)
+          dataStart = 0
+        }
+        data[dataEnd] = LF
+        dataEnd += 1 + bytes.copy(data, dataEnd + 1, from, stop)
+      }
+    } else if (isField(bytes, at, stop, EVENT)) {
+      name = bytes.toString('latin1', valueStart(bytes, at + EVENT.length, stop), stop) || null
     }
-    at = bytes[lineEnd] === CR && bytes[lineEnd + 1] === LF ? lineEnd + 2 : lineEnd + 1
+    at = bytes[stop] === CR && bytes[stop + 1] === LF ? stop + 2 : stop + 1
   }
   if (dataLines === 0) return { ...plainBlock('other', bytes, start, end), isTerminated }
-  if (joined === null) return { bytes, start, end, kind: 'event', name, data: bytes, dataStart, dataEnd, isTerminated }
-  const data = Buffer.concat([...joined, bytes.subarray(dataStart, dataEnd)])
-  return { bytes, start, end, kind: 'event', name, data, dataStart: 0, dataEnd: data.length, isTerminated }
+  return { bytes, start, end, kind: 'event', name, data, dataStart, dataEnd, isTerminated }
+}
+
+/** The slow way to the end of a line, for streams that use CR. */
+function eitherEnd(bytes: Buffer, from: number): number {
+  let at = from
+  while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) at++
+  return at
 }
 
 const DATA = Buffer.from('data')
 const EVENT = Buffer.from('event')
-const NEWLINE = Buffer.from('\n')
 
 /** A field is its name, then a colon or the end of the line. */
 function isField(bytes: Buffer, at: number, lineEnd: number, field: Buffer): boolean {

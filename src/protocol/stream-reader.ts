@@ -17,11 +17,15 @@ export interface StreamReader {
    * (or error) event on, everything is kept back. @throws AppError `upstream_unavailable` on an event too large.
    */
   push(chunk: Buffer): Buffer[]
-  /** The body ended. Returns the rest that may go before the terminal frame; afterwards `ending` is decided. */
+  /**
+   * The body ended. Returns the rest that may go before the terminal frame; afterwards `ending` is decided. A body
+   * that is cut inside an event ends with the last whole event: the piece goes nowhere and counts for nothing.
+   */
   end(): Buffer[]
   /**
-   * Null while running. `complete`: the terminal event came, or (chat) a finish reason and then the end. `error`: the
-   * upstream sent an error event, or too much after the end. `cut`: the body ended without any of these.
+   * Null while running; once decided it stays. `complete`: the terminal event came, or (chat) a finish reason and
+   * then the end. `error`: the upstream sent an error event, or a terminal event with too much behind it at once.
+   * `cut`: the body ended without any of these.
    */
   readonly ending: 'complete' | 'error' | 'cut' | null
   /** Takes out what is kept back. Afterwards `push` hands later bytes straight through. */
@@ -32,7 +36,7 @@ export interface StreamReader {
 export interface StreamReaderOptions extends SseScannerOptions {
   /** Chat: take the usage-only event out, which the gateway had asked for and the client had not. */
   readonly stripUsage: boolean
-  /** Bytes after the terminal event that are kept at most. */
+  /** Bytes after the terminal event that are kept at most; once there are more, they and all later ones are dropped. */
   readonly maxHeldBytes?: number
 }
 
@@ -49,11 +53,15 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
   let heldBytes = 0
   let isPassing = false
   let lastVerdict: Verdict = 'pass'
+  /** What was delivered when the body broke off inside an event. */
+  let cutReply: ReplySummary | null = null
 
-  function hold(bytes: Buffer): void {
+  /** Keeps what came after the terminal frame; false from the first bytes on that are too many. */
+  function hold(bytes: Buffer): boolean {
     heldBytes += bytes.length
-    if (heldBytes > maxHeldBytes) ending = 'error'
-    else if (bytes.length > 0) held.push(bytes)
+    if (heldBytes > maxHeldBytes) return false
+    held.push(bytes)
+    return true
   }
 
   /** Sends a block on, drops it, or ends the reply with it; false when the reply has ended. */
@@ -64,13 +72,13 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
     if (lastVerdict === 'pass' || lastVerdict === 'strip') return true
     ending = lastVerdict
     held.push(block.bytes.subarray(block.start, block.end))
-    for (const rest of scanner.takeRest()) hold(rest)
+    for (const rest of scanner.takeRest()) if (!hold(rest)) ending = 'error'
     return false
   }
 
   return {
     push(chunk) {
-      if (isPassing) return [chunk]
+      if (isPassing) return heldBytes > maxHeldBytes ? [] : [chunk]
       if (ending !== null) {
         hold(chunk)
         return []
@@ -84,8 +92,13 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
       if (ending !== null) return []
       const run = newRun()
       const last = scanner.finish()
-      if (last === null || take(last, run)) ending = events.mayEnd() ? 'complete' : 'cut'
-      return finishRun(run)
+      const before = last === null ? null : events.summary()
+      if (last !== null && !take(last, run)) return []
+      ending = events.mayEnd() ? 'complete' : 'cut'
+      if (ending === 'complete') return finishRun(run)
+      // A piece of an event is nobody's: the error event that the gateway writes next must begin on its own line.
+      cutReply = before
+      return []
     },
     get ending() {
       return ending
@@ -97,7 +110,7 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
       return taken
     },
     get reply() {
-      return events.summary()
+      return cutReply ?? events.summary()
     },
   }
 }

@@ -41,6 +41,9 @@ const ACCOUNT_FAULTS: ReadonlySet<string> = new Set([
 const ACCOUNT_MESSAGE =
   /credit balance is too low|exceeded your current quota|insufficient (?:credits?|balance|funds|quota|account balance)|billing hard limit|payment required|account (?:is |has been )?(?:suspended|deactivated|disabled|in arrears|overdue)|(?:usage|spend(?:ing)?) limit (?:has been )?reached|out of credits|余额不足/i
 
+/** What a message is about stands at its beginning. */
+const MAX_MESSAGE_LENGTH = 300
+
 /** Longer bodies are no error message. */
 const MAX_BODY_BYTES = 256 * 1024
 
@@ -54,15 +57,25 @@ function isAccountFault(protocol: RelayProtocol, body: Buffer): boolean {
   if (body.length > MAX_BODY_BYTES) return false
   const parsed = parseJson(body)
   const error = protocol === 'openai-chat' ? readChatError(parsed) : readMessagesError(parsed)
-  return namesAccountFault(error) || ACCOUNT_MESSAGE.test(messageOf(parsed, error, body))
+  return namesAccountFault(error) || ACCOUNT_MESSAGE.test(withoutQuotes(messageOf(parsed, error, body)))
 }
 
 function namesAccountFault(error: ReplyError | null): boolean {
   return [error?.type, error?.code].some((name) => typeof name === 'string' && ACCOUNT_FAULTS.has(name.toLowerCase()))
 }
 
+/** Vendors quote the request in their messages: what a user wrote must not look like a fault of the account. */
+function withoutQuotes(message: string): string {
+  return message.slice(0, MAX_MESSAGE_LENGTH).replace(/"[^"]*"?|`[^`]*`?/g, '')
+}
+
 function messageOf(parsed: unknown, error: ReplyError | null, body: Buffer): string {
   if (error?.message) return error.message
   const wire = asObject(parsed)
-  return asText(wire?.message) ?? asText(wire?.detail) ?? asText(wire?.msg) ?? body.toString('utf8', 0, 2000)
+  return (
+    asText(wire?.message) ??
+    asText(wire?.detail) ??
+    asText(wire?.msg) ??
+    body.toString('utf8', 0, 4 * MAX_MESSAGE_LENGTH)
+  )
 }

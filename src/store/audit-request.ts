@@ -95,26 +95,29 @@ export function findChargesAboveHold(db: Database): Mismatch[] {
   )
 }
 
-/** What the charge policy says of an outcome: charged at all, never, or only for what was delivered. */
-export interface OutcomeStates {
-  readonly outcome: string
-  readonly maySettle: boolean
-  readonly mayRelease: boolean
+/** The outcomes of the charge policy, by whether they are charged at all. */
+export interface OutcomeRules {
+  readonly charged: readonly string[]
+  readonly neverCharged: readonly string[]
 }
 
-/** Ended requests whose state the charge policy does not allow for their outcome, and outcomes it does not know. */
-export function findWrongOutcomes(db: Database, policy: readonly OutcomeStates[]): Mismatch[] {
-  const marks = (allowed: readonly OutcomeStates[]): string => allowed.map(() => '?').join(', ')
-  const settling = policy.filter((rule) => rule.maySettle)
-  const releasing = policy.filter((rule) => rule.mayRelease)
+/**
+ * Ended requests whose state the charge policy does not have for their outcome, and outcomes it does not know. One that
+ * is charged may have been released only if there was nothing to charge: no token reported or delivered.
+ */
+export function findWrongOutcomes(db: Database, rules: OutcomeRules): Mismatch[] {
+  const marks = (outcomes: readonly string[]): string => outcomes.map(() => '?').join(', ')
   return find(
     db,
-    "SELECT id AS subject, 'a state that the charge policy has for the outcome' AS expected," +
-      " state || ' ' || COALESCE(outcome, 'without an outcome') AS found FROM request" +
-      ` WHERE (state = 'settled' AND COALESCE(outcome, '') NOT IN (${marks(settling)}))` +
-      ` OR (state = 'released' AND COALESCE(outcome, '') NOT IN (${marks(releasing)}))`,
-    ...settling.map((rule) => rule.outcome),
-    ...releasing.map((rule) => rule.outcome),
+    "SELECT r.id AS subject, 'a state that the charge policy has for the outcome' AS expected," +
+      " r.state || ' ' || COALESCE(r.outcome, 'without an outcome') AS found FROM request r WHERE NOT (r.state = 'held'" +
+      ` OR (r.state = 'settled' AND COALESCE(r.outcome, '') IN (${marks(rules.charged)}))` +
+      ` OR (r.state = 'released' AND COALESCE(r.outcome, '') IN (${marks(rules.neverCharged)}))` +
+      ` OR (r.state = 'released' AND COALESCE(r.outcome, '') IN (${marks(rules.charged)})` +
+      ` AND ${PROMPT} + r.output_tokens = 0))`,
+    ...rules.charged,
+    ...rules.neverCharged,
+    ...rules.charged,
   )
 }
 

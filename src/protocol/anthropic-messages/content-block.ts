@@ -8,7 +8,7 @@ export function addContentBlock(delivered: Delivered, block: WireObject | null):
   delivered.textBytes += Buffer.byteLength(asText(block.text) ?? '')
   delivered.reasoningBytes += Buffer.byteLength(asText(block.thinking) ?? '')
   if (block.type === 'text' || block.type === 'thinking') return
-  delivered.hasToolCall = true
+  delivered.hasOther = true
   const input = asObject(block.input)
   // A stream opens a tool call with an empty input and sends it in pieces.
   if (input && Object.keys(input).length > 0) delivered.textBytes += Buffer.byteLength(JSON.stringify(input))

@@ -58,7 +58,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['message_start', onMessageStart],
   ['content_block_start', onBlockStart],
   ['message_delta', onMessageDelta],
-  ['message_stop', () => 'complete'],
+  ['message_stop', onMessageStop],
   ['error', onError],
 ])
 
@@ -67,14 +67,14 @@ function onEvent(state: MessagesState, block: SseBlock): Verdict {
   const { data, dataStart, dataEnd } = block
   spot(data, dataStart, dataEnd, found)
   addDelivered(state.delivered, found)
-  const type = block.name ?? data.toString('latin1', found.typeStart, found.typeEnd)
-  const handler = HANDLERS.get(type)
+  const handler =
+    HANDLERS.get(block.name ?? '') ?? HANDLERS.get(data.toString('latin1', found.typeStart, found.typeEnd))
   if (!handler) return 'pass'
   const event = asObject(parseJson(data, dataStart, dataEnd))
   if (event) return handler(state, event)
-  // Clients see an event by its name even when its data is broken, unless it was cut off.
-  if (type === 'message_stop' && block.isTerminated) return 'complete'
-  return type === 'error' ? onError(state, {}) : 'pass'
+  // Clients see the end by its name even when its data is broken, unless it was cut off.
+  const isEnd = handler === onMessageStop || handler === onError
+  return isEnd && block.isTerminated ? handler(state, {}) : 'pass'
 }
 
 function onMessageStart(state: MessagesState, event: WireObject): Verdict {
@@ -97,6 +97,10 @@ function onMessageDelta(state: MessagesState, event: WireObject): Verdict {
   state.usageIsFinal ||= typeof asObject(event.usage)?.output_tokens === 'number'
   state.stopReason = asName(asObject(event.delta)?.stop_reason) ?? state.stopReason
   return 'pass'
+}
+
+function onMessageStop(): Verdict {
+  return 'complete'
 }
 
 function onError(state: MessagesState, event: WireObject): Verdict {

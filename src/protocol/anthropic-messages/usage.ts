@@ -6,7 +6,7 @@
  * starts with zeros, server tools make input grow: so a later counter replaces an earlier one, whatever its size.
  */
 import type { Usage } from '../../base/usage.ts'
-import { asCount, asObject } from '../wire-value.ts'
+import { asCount, asObject, clampCount } from '../wire-value.ts'
 
 /** The counters seen so far; null until the wire has named one. */
 export interface MessagesCounters {
@@ -50,7 +50,7 @@ export function readMessagesUsage(counters: MessagesCounters): Usage | null {
   if (counters.input === null && counters.output === null) return null
   const output = counters.output ?? 0
   // The end of a stream may raise the total of cache writes without saying how they split: the rest is five minutes.
-  const written = counters.cacheWrite ?? (counters.cacheWrite5m ?? 0) + (counters.cacheWrite1h ?? 0)
+  const written = counters.cacheWrite ?? clampCount((counters.cacheWrite5m ?? 0) + (counters.cacheWrite1h ?? 0))
   const cacheWrite1h = Math.min(counters.cacheWrite1h ?? 0, written)
   return {
     input: counters.input ?? 0,

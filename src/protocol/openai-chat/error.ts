@@ -9,10 +9,10 @@ import { asName, asObject, asText } from '../wire-value.ts'
 export function readChatError(body: unknown): ReplyError | null {
   const wire = asObject(body)
   if (!wire) return null
-  if (wire.error !== undefined && wire.error !== null && wire.error !== false) {
-    const nested = asObject(wire.error)
-    return nested ? describe(nested) : { ...describe(wire), message: asText(wire.error) }
-  }
+  const nested = asObject(wire.error)
+  if (nested && Object.keys(nested).length > 0) return describe(nested)
+  const text = asName(wire.error)
+  if (text) return { ...describe(wire), message: text }
   return wire.object === 'error' ? describe(wire) : null
 }
 

@@ -33,6 +33,7 @@ function addMessage(delivered: Delivered, message: WireObject): void {
     textBytes(message.reasoning),
     textBytes(message.reasoning_details),
   )
+  if (asObject(message.audio) || asArray(message.images).length > 0) delivered.hasOther = true
   const calls = [...asArray(message.tool_calls), message.function_call].map(asObject)
   for (const call of calls) {
     if (!call) continue

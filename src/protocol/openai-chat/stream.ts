@@ -19,7 +19,7 @@ import {
 import { createSpotted, type Spotted, spot } from '../event-spotter.ts'
 import type { ReplyError, ReplySummary } from '../reply-summary.ts'
 import type { SseBlock } from '../sse.ts'
-import { asArray, asName, asObject, asText, parseJson, type WireObject } from '../wire-value.ts'
+import { asArray, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
 import { readChatError } from './error.ts'
 import { readChatFinish } from './finish.ts'
 import { readChatUsage } from './usage.ts'
@@ -82,8 +82,9 @@ function readChunk(state: ChatState, chunk: WireObject): void {
   state.upstreamId ??= asName(chunk.id)
   for (const entry of asArray(chunk.choices)) {
     const choice = asObject(entry)
-    const finish = asText(choice?.finish_reason)
-    if (finish !== null && (choice?.index === 0 || !state.finish)) state.finish = finish
+    // Some vendors write an empty reason into every chunk.
+    const finish = asName(choice?.finish_reason)
+    if (finish && (choice?.index === 0 || !state.finish)) state.finish = finish
     state.usage = readChatUsage(choice?.usage) ?? state.usage
   }
   state.usage = readChatUsage(asObject(chunk.x_groq)?.usage) ?? state.usage

@@ -39,7 +39,9 @@ function readCachedRead(usage: WireObject): number {
 function readCacheWrite(usage: WireObject): Pick<Usage, 'cacheWrite5m' | 'cacheWrite1h'> {
   const split = asObject(usage.cache_creation)
   const short = asCount(split?.ephemeral_5m_input_tokens) ?? 0
-  const long = (asCount(split?.ephemeral_1h_input_tokens) ?? 0) + (asCount(split?.ephemeral_24h_input_tokens) ?? 0)
+  const long = clampCount(
+    (asCount(split?.ephemeral_1h_input_tokens) ?? 0) + (asCount(split?.ephemeral_24h_input_tokens) ?? 0),
+  )
   const total = largestCount(
     asObject(usage.prompt_tokens_details)?.cache_write_tokens, // OpenRouter
     usage.cache_creation_input_tokens, // Vercel, Doubleword

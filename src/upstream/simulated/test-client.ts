@@ -1,5 +1,6 @@
 /** A bare HTTP client for the tests beside: shows bytes as they came, and how the connection ended. */
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
+import type { TestContext } from 'node:test'
 import { type SimulatedProvider, type SimulatedProviderOptions, startSimulatedProvider } from './server.ts'
 
 export interface RawReply {
@@ -13,16 +14,14 @@ export interface RawReply {
 export const FIXED_NOW_MS = 1_700_000_000_000
 export const HELLO = [{ role: 'user', content: 'one two three' }]
 
-export async function withProvider(
-  options: Partial<SimulatedProviderOptions>,
-  use: (provider: SimulatedProvider) => Promise<void>,
-): Promise<void> {
+/** Starts a provider that lives until the test is over, however it ends. */
+export async function provide(
+  t: TestContext,
+  options: Partial<SimulatedProviderOptions> = {},
+): Promise<SimulatedProvider> {
   const provider = await startSimulatedProvider({ now: () => FIXED_NOW_MS, ...options })
-  try {
-    await use(provider)
-  } finally {
-    await provider.close()
-  }
+  t.after(() => provider.close())
+  return provider
 }
 
 /** Resolves with the headers, before the body. `body` goes out as it is when it is a string. */

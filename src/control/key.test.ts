@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { describe, it } from 'node:test'
+import { hashKey, isWellFormedKey } from '../domain/api-key.ts'
+import { loadKeyOwner } from '../store/key.ts'
+import { createKey, listKeys, revokeKey } from './key.ts'
+import { createTestInstance, NOON_MS, type TestInstance } from './test-instance.ts'
+
+const making = { nowMs: NOON_MS, randomBytes }
+const request = ({ setup }: TestInstance, name = 'ci') => ({
+  workspaceId: setup.workspace.id,
+  memberId: setup.memberId,
+  name,
+})
+
+describe('keys', () => {
+  it('are shown once and found by their hash', (t) => {
+    const instance = createTestInstance(t)
+    const made = createKey(instance.db, request(instance), making)
+    assert.ok(isWellFormedKey(made.key))
+    assert.equal(loadKeyOwner(instance.db, hashKey(made.key))?.keyId, made.id)
+    const listed = listKeys(instance.db, instance.setup.workspace.id)
+    assert.deepEqual(
+      listed.map(({ name, revokedAtMs }) => [name, revokedAtMs]),
+      [
+        ['first key', null],
+        ['ci', null],
+      ],
+    )
+    assert.equal(JSON.stringify(listed).includes(made.key), false)
+  })
+
+  it('are revoked once, at the time of the first revocation', (t) => {
+    const instance = createTestInstance(t)
+    const { db, setup } = instance
+    const { id, key } = createKey(db, request(instance), making)
+    assert.equal(revokeKey(db, setup.workspace.id, id, NOON_MS + 5), 'revoked')
+    assert.equal(revokeKey(db, setup.workspace.id, id, NOON_MS + 9), 'already_revoked')
+    assert.equal(loadKeyOwner(db, hashKey(key))?.revoked, true)
+    assert.equal(listKeys(db, setup.workspace.id).at(-1)?.revokedAtMs, NOON_MS + 5)
+  })
+
+  it('are not revoked from another workspace', (t) => {
+    const instance = createTestInstance(t)
+    const { id, key } = createKey(instance.db, request(instance), making)
+    assert.equal(revokeKey(instance.db, 'wrk_other', id, NOON_MS), 'not_found')
+    assert.equal(revokeKey(instance.db, instance.setup.workspace.id, 'key_unknown', NOON_MS), 'not_found')
+    assert.equal(loadKeyOwner(instance.db, hashKey(key))?.revoked, false)
+  })
+
+  it('have names that are neither empty nor endless nor terminal controls', (t) => {
+    const instance = createTestInstance(t)
+    for (const name of ['', '   ', 'x'.repeat(101), 'a\nb', '\u009b31m']) {
+      assert.throws(() => createKey(instance.db, request(instance, name), making), { code: 'invalid_request' })
+    }
+    assert.equal(createKey(instance.db, request(instance, 'Büro – 会社'), making).name, 'Büro – 会社')
+  })
+})

@@ -1,0 +1,99 @@
+/** `docs/reference/commands.md` says what the command line does: commands, options and answers, compared both ways. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it, type TestContext } from 'node:test'
+import type { Command } from 'commander'
+import type { Session } from '../src/cli/command-line.ts'
+import { buildProgram } from '../src/cli/main.ts'
+import { createTestCommandLine } from '../src/cli/test-command-line.ts'
+
+const PAGE = readFileSync(new URL('../docs/reference/commands.md', import.meta.url), 'utf8')
+
+interface Section {
+  /** `key revoke <key>` */
+  readonly usage: string
+  readonly options: readonly string[]
+  readonly jsonKeys: readonly string[] | null
+}
+
+const sections: readonly Section[] = PAGE.split(/^## /m)
+  .slice(1)
+  .map((text) => ({
+    usage: /^`zendo ([^`]+)`/.exec(text)?.[1] ?? '',
+    options: optionsOf(text),
+    jsonKeys: keysOf(/^JSON: (.*?)(?:;|$)/m.exec(text)?.[1]),
+  }))
+
+function optionsOf(text: string): string[] {
+  return [...text.matchAll(/^\| `(-[^`]+)` \|/gm)].map((match) => (match[1] ?? '').replaceAll('\\|', '|'))
+}
+
+function keysOf(line: string | undefined): string[] | null {
+  return line === undefined ? null : [...line.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? '')
+}
+
+const program = buildProgram({} as Session)
+
+/** Every command that does something, by its words: groups only hold others. */
+function listCommands(command: Command, path: readonly string[] = []): { usage: string; command: Command }[] {
+  const acts = command.commands.length === 0 || command.options.length > 0
+  const args = command.registeredArguments.map((arg) => (arg.required ? `<${arg.name()}>` : `[${arg.name()}]`))
+  const self = acts && path.length > 0 ? [{ usage: [...path, ...args].join(' '), command }] : []
+  return [...self, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))]
+}
+
+/** What to type for the JSON of each command; the seat or key is filled in. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'key create': ['key', 'create'],
+  'key list': ['key', 'list'],
+  'key revoke <key>': ['key', 'revoke', 'KEY'],
+  'credit grant [dollars]': ['credit', 'grant', '1'],
+  'plan list': ['plan', 'list'],
+  'plan seat': ['plan', 'seat'],
+  'plan seat list': ['plan', 'seat', 'list'],
+  'plan seat end <seat>': ['plan', 'seat', 'end', 'SEAT'],
+  usage: ['usage'],
+  models: ['models'],
+  audit: ['audit'],
+  'config check [file]': ['config', 'check'],
+}
+
+async function answerTo(t: TestContext, usage: string): Promise<Record<string, unknown>> {
+  const command = createTestCommandLine(t)
+  if (usage === 'plan seat add') {
+    await command.run('plan', 'seat', 'end', command.setup.seatId)
+    return await command.json('plan', 'seat', 'add')
+  }
+  const words = EXAMPLES[usage]
+  if (words === undefined) throw new Error(`there is no example of ${usage}`)
+  const filled: Record<string, string> = { KEY: command.setup.keyId, SEAT: command.setup.seatId }
+  return await command.json(...words.map((word) => filled[word] ?? word))
+}
+
+describe('commands.md', () => {
+  it('has each command with its arguments, and no other', () => {
+    const defined = listCommands(program).map(({ usage }) => usage)
+    assert.deepEqual(sections.map(({ usage }) => usage).sort(), defined.sort())
+  })
+
+  it('has the options that every command takes, and no other', () => {
+    const documented = optionsOf(PAGE.split(/^## /m)[0] ?? '')
+    assert.deepEqual(documented, [...program.options.map(({ flags }) => flags), '-h, --help'])
+  })
+
+  for (const { usage, command } of listCommands(program)) {
+    it(`has the options of ${usage}, and no other`, () => {
+      const section = sections.find((candidate) => candidate.usage === usage)
+      assert.deepEqual(
+        section?.options,
+        command.options.map(({ flags }) => flags),
+      )
+    })
+  }
+
+  for (const { usage, jsonKeys } of sections.filter((section) => section.usage !== 'serve')) {
+    it(`has what ${usage} answers with --json`, async (t) => {
+      assert.deepEqual(jsonKeys, Object.keys(await answerTo(t, usage)))
+    })
+  }
+})
