@@ -111,10 +111,10 @@ export class StreamRelay {
     if (buffers.length === 0 || this.#exchange.clientGone) return
     this.#firstByteAtMs ??= this.#exchange.gateway.clock()
     if (buffers.length > 1) response.cork()
-    let flowing = true
-    for (const buffer of buffers) flowing = response.write(buffer)
+    for (const buffer of buffers) response.write(buffer)
     if (buffers.length > 1) response.uncork()
-    if (!flowing && !this.#waitsForDrain && !this.#upstreamEnded) this.#waitForDrain()
+    // Not what `write` returned: while corked it says full of bytes that the socket then takes, and no `drain` follows.
+    if (response.writableNeedDrain && !this.#waitsForDrain && !this.#upstreamEnded) this.#waitForDrain()
   }
 
   #waitForDrain(): void {

@@ -82,7 +82,10 @@ function onMessageStart(state: MessagesState, event: WireObject): Verdict {
   if (!message) return 'pass'
   state.upstreamId ??= asName(message.id)
   state.counters = mergeUsage(state.counters, message.usage)
-  state.stopReason = asName(message.stop_reason) ?? state.stopReason
+  const stopReason = asName(message.stop_reason)
+  // A start that has stopped already is a whole answer (a container goes on by itself), and so is its usage.
+  state.usageIsFinal ||= stopReason !== null && asObject(message.usage) !== null
+  state.stopReason = stopReason ?? state.stopReason
   for (const block of asArray(message.content)) addContentBlock(state.delivered, asObject(block))
   return 'pass'
 }

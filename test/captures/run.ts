@@ -1,0 +1,42 @@
+/** `npm run test:captures -- --dir ../shared/fixtures`: proves the relay and the meter on recorded provider answers. */
+import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { loadCases } from './case.ts'
+import { failuresOf, formatTable } from './report.ts'
+import { runSuite } from './suite.ts'
+
+const { values } = parseArgs({
+  options: {
+    dir: { type: 'string', default: '../shared/fixtures' },
+    seed: { type: 'string' },
+    filter: { type: 'string', default: '' },
+    repeat: { type: 'string', default: '1' },
+  },
+})
+
+process.exitCode = await main(values.dir)
+
+async function main(dir: string): Promise<number> {
+  if (!existsSync(dir)) {
+    console.log(`skipped: captures directory ${dir} not found`)
+    return 0
+  }
+  const cases = loadCases(dir, values.filter)
+  if (cases.length === 0) {
+    console.error(`no case in ${dir} matches "${values.filter}"`)
+    return 1
+  }
+  const seed = wholeNumber(values.seed ?? String(Math.floor(Math.random() * 2 ** 31)), 'seed')
+  console.log(`${cases.length} cases from ${dir}, seed ${seed}`)
+  const result = await runSuite({ cases, seed, repeat: wholeNumber(values.repeat, 'repeat') })
+  const failures = failuresOf(result)
+  console.log(`\n${formatTable(result)}\n\naudit: ${JSON.stringify(result.audit)}`)
+  for (const failure of failures) console.log(`FAILED ${failure}`)
+  console.log(failures.length === 0 ? 'all as recorded' : `${failures.length} failures; repeat with --seed ${seed}`)
+  return failures.length === 0 ? 0 : 1
+}
+
+function wholeNumber(text: string, name: string): number {
+  if (!/^\d{1,9}\d?$/.test(text)) throw new Error(`--${name} takes a whole number, not ${text}`)
+  return Number(text)
+}
