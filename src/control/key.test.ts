@@ -6,7 +6,8 @@ import { loadKeyOwner } from '../store/key.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
 import { createTestInstance, NOON_MS, type TestInstance } from './test-instance.ts'
 
-const making = { nowMs: NOON_MS, randomBytes }
+/** Later than the first key, so that lists, which are by age, have them in this order. */
+const making = { nowMs: NOON_MS + 1, randomBytes }
 const request = ({ setup }: TestInstance, name = 'ci') => ({
   workspaceId: setup.workspace.id,
   memberId: setup.memberId,

@@ -108,16 +108,18 @@ function writeEnd(db: Database, admission: Admission, end: PricedEnd): void {
     settleWindows(db, call.request.id, weighUsd(hold, weightPpm), weighUsd(end.charged, weightPpm))
   } else if (funding === 'balance' && call.request.owner) {
     const { balanceId } = call.request.owner
-    releaseBalance(db, balanceId, hold)
-    postCharge(db, { requestId: call.request.id, balanceId, end })
+    if (end.cost === 0n) releaseBalance(db, balanceId, hold)
+    else postCharge(db, { requestId: call.request.id, balanceId, hold, end })
   }
 }
 
-function postCharge(db: Database, charge: { requestId: string; balanceId: string; end: PricedEnd }): void {
-  const { requestId, balanceId, end } = charge
-  if (end.cost === 0n) return
+function postCharge(
+  db: Database,
+  charge: { requestId: string; balanceId: string; hold: NanoUsd; end: PricedEnd },
+): void {
+  const { requestId, balanceId, hold, end } = charge
   const entries: Entry[] = [
-    { accountId: balanceId, amount: nanoUsd(-end.charged) },
+    { accountId: balanceId, amount: nanoUsd(-end.charged), releases: hold },
     { accountId: 'usage_revenue', amount: end.cost },
   ]
   const lost = subtractUsd(end.cost, end.charged)

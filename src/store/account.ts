@@ -15,6 +15,8 @@ export interface Account {
 export interface Entry {
   readonly accountId: string
   readonly amount: NanoUsd
+  /** What the entry gives back of the account's holds, in the same step. */
+  readonly releases?: NanoUsd
 }
 
 /** The id of an operator account is its kind. */
@@ -66,7 +68,7 @@ export function postTransfer(
   )
   if (added === 0) return false
   let leg = 0
-  for (const { accountId, amount } of transfer.entries) {
+  for (const { accountId, amount, releases } of transfer.entries) {
     db.run(
       'INSERT INTO entry (transfer_id, leg, account_id, amount) VALUES (?, ?, ?, ?)',
       transfer.id,
@@ -74,7 +76,8 @@ export function postTransfer(
       accountId,
       amount,
     )
-    if (db.run('UPDATE account SET posted = posted + ? WHERE id = ?', amount, accountId) !== 1) throw missing(accountId)
+    const sql = 'UPDATE account SET posted = posted + ?, held = held - ? WHERE id = ?'
+    if (db.run(sql, amount, releases ?? ZERO_USD, accountId) !== 1) throw missing(accountId)
   }
   return true
 }

@@ -37,11 +37,16 @@ export function openDatabase(path: string, options: DatabaseOptions): Database {
     throw new AppError('storage_unavailable', `the database ${path} cannot be opened: ${reasonOf(cause)}`, { cause })
   }
   const database = wrap(connection)
-  // Without FULL a power cut takes acknowledged commits with it, and with them charges.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-  assertDurable(database)
-  migrate(database, options.nowMs)
-  return database
+  try {
+    // Without FULL a power cut takes acknowledged commits with it, and with them charges.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+    assertDurable(database)
+    migrate(database, options.nowMs)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
 }
 
 function assertDurable(database: Database): void {

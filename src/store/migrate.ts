@@ -18,15 +18,17 @@ interface Migration {
  * @throws AppError storage_unavailable when the file is newer than this program, or a past migration was edited.
  */
 export function migrate(database: Database, nowMs: number, migrations: readonly Migration[] = readMigrations()): void {
+  // Looked at first without a lock: the command line must not wait for a busy server only to find nothing to do.
+  if (isCurrent(database, migrations)) return
   database.exec('BEGIN IMMEDIATE')
   try {
     database.exec(
       'CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)',
     )
-    const applied = database.all<{ version: bigint; checksum: string }>('SELECT version, checksum FROM migration')
+    const applied = database.all<AppliedRow>('SELECT version, checksum FROM migration')
     checkApplied(applied, migrations)
     for (const migration of migrations.slice(applied.length)) {
-      database.exec(migration.sql)
+      database.exec(migration.sql.replace(/\/\*sqlite (.+?)\*\//g, '$1'))
       database.run(
         'INSERT INTO migration (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)',
         migration.version,
@@ -42,7 +44,19 @@ export function migrate(database: Database, nowMs: number, migrations: readonly 
   }
 }
 
-function checkApplied(applied: { version: bigint; checksum: string }[], known: readonly Migration[]): void {
+function isCurrent(database: Database, migrations: readonly Migration[]): boolean {
+  if (!database.get("SELECT 1 FROM sqlite_master WHERE name = 'migration'")) return false
+  const applied = database.all<AppliedRow>('SELECT version, checksum FROM migration')
+  checkApplied(applied, migrations)
+  return applied.length === migrations.length
+}
+
+interface AppliedRow {
+  readonly version: bigint
+  readonly checksum: string
+}
+
+function checkApplied(applied: readonly AppliedRow[], known: readonly Migration[]): void {
   for (const row of applied) {
     const migration = known.find((candidate) => candidate.version === Number(row.version))
     if (!migration) {

@@ -19,12 +19,14 @@ interface RawWindowRow {
   held: NanoUsd
 }
 
-/** The windows of a seat that are open at an instant, at most one per name. */
+/**
+ * The windows of a seat that have not ended at an instant, the earliest of each name. One that starts later counts as
+ * open: the clock was set back since it was opened, and a second window would double the limit.
+ */
 export function listOpenWindows(db: Database, seatId: string, nowMs: number): WindowRow[] {
   const rows = db.all<RawWindowRow>(
-    'SELECT id, name, starts_at, ends_at, settled, held FROM plan_window WHERE seat_id = ? AND starts_at <= ? AND ends_at > ?',
+    'SELECT id, name, starts_at, ends_at, settled, held FROM plan_window WHERE seat_id = ? AND ends_at > ? ORDER BY starts_at',
     seatId,
-    nowMs,
     nowMs,
   )
   return rows.map((row) => ({

@@ -1,4 +1,5 @@
--- Amounts are whole nano-dollars (1e-9 USD), instants milliseconds since the epoch.
+-- Amounts are whole nano-dollars (1e-9 USD), instants milliseconds since the epoch. What stands in /*sqlite …*/ is for
+-- SQLite alone: there a table that every request writes to is half the work when it is its own primary index.
 
 CREATE TABLE workspace (
   id          TEXT PRIMARY KEY,
@@ -43,7 +44,7 @@ CREATE TABLE transfer (
   id          TEXT PRIMARY KEY,
   kind        TEXT NOT NULL CHECK (kind IN ('grant', 'settlement')),
   created_at  BIGINT NOT NULL
-);
+) /*sqlite WITHOUT ROWID*/;
 
 CREATE TABLE entry (
   transfer_id  TEXT NOT NULL REFERENCES transfer (id),
@@ -51,7 +52,7 @@ CREATE TABLE entry (
   account_id   TEXT NOT NULL REFERENCES account (id),
   amount       BIGINT NOT NULL,
   PRIMARY KEY (transfer_id, leg)
-);
+) /*sqlite WITHOUT ROWID*/;
 
 CREATE TABLE credit_grant (
   id            TEXT PRIMARY KEY,
@@ -85,6 +86,7 @@ CREATE TABLE plan_window (
   held          BIGINT NOT NULL DEFAULT 0 CHECK (held >= 0)
 );
 CREATE UNIQUE INDEX plan_window_start ON plan_window (seat_id, name, starts_at);
+CREATE INDEX plan_window_end ON plan_window (seat_id, ends_at);
 
 -- One row per admitted request. held -> settled | released, once.
 CREATE TABLE request (
@@ -124,7 +126,7 @@ CREATE TABLE request (
   ended_at                BIGINT,
   CHECK ((charged IS NULL) = (state = 'held')),
   CHECK (charged IS NULL OR (charged >= 0 AND charged <= hold))
-);
+) /*sqlite WITHOUT ROWID*/;
 CREATE INDEX request_held ON request (id) WHERE state = 'held';
 
 -- What a request holds of, or counted against, each window of its plan.
@@ -134,7 +136,7 @@ CREATE TABLE request_window (
   held        BIGINT NOT NULL,
   counted     BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (request_id, window_id)
-);
+) /*sqlite WITHOUT ROWID*/;
 
 CREATE TABLE attempt (
   request_id  TEXT NOT NULL,
@@ -145,7 +147,7 @@ CREATE TABLE attempt (
   started_at  BIGINT NOT NULL,
   ended_at    BIGINT NOT NULL,
   PRIMARY KEY (request_id, n)
-);
+) /*sqlite WITHOUT ROWID*/;
 
 -- Rates are never changed under a version; audit recomputes charges from here.
 CREATE TABLE price_version (
@@ -160,4 +162,4 @@ CREATE TABLE anonymous_use (
   day           BIGINT NOT NULL,
   used          BIGINT NOT NULL,
   PRIMARY KEY (address_hash, day)
-);
+) /*sqlite WITHOUT ROWID*/;
