@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { AppError } from '../base/errors.ts'
 import type { Clock } from '../base/time.ts'
 import type { Protocol } from '../base/words.ts'
+import { clientProfile } from '../protocol/client-profile.ts'
 import { encodeError } from '../protocol/errors.ts'
 
 /** Scripts in browsers may call from anywhere: a key is never sent by itself, as a cookie would be. */
@@ -67,7 +68,11 @@ export function sendError(reply: ErrorReply, error: AppError): void {
     response.destroy()
     return
   }
-  const { status, headers, body } = encodeError(protocol, error, { requestId, nowMs: clock() })
+  const { status, headers, body } = encodeError(protocol, error, {
+    requestId,
+    nowMs: clock(),
+    profile: clientProfile(response.req.headers['user-agent']),
+  })
   const flat = Object.entries({ ...headers, 'x-request-id': requestId }).flat()
   response.writeHead(status, [
     ...flat,

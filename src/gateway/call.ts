@@ -70,17 +70,22 @@ export function missingKey(): AppError {
 /** The model a client means, by bare or prefixed id or alias. @throws AppError model_not_found */
 export function findModel(catalog: Catalog, product: Product, requested: string): Model {
   const id = bareModelId(catalog, requested)
-  const model = catalog.models[product].get(id)
-  if (model && model.routes.length > 0) return model
+  const model = offeredModel(catalog, product, id)
+  if (model) return model
   const other: Product = product === 'zen' ? 'go' : 'zen'
-  const elsewhere = (catalog.models[other].get(id)?.routes.length ?? 0) > 0
   throw new AppError(
     'model_not_found',
-    elsewhere
+    offeredModel(catalog, other, id)
       ? `The model ${quoted(requested)} is not offered on ${product}, but it is on ${other}.`
       : `The model ${quoted(requested)} is not offered here. GET /zen${product === 'go' ? '/go' : ''}/v1/models lists what is.`,
     { param: 'model' },
   )
+}
+
+/** A model of the catalogue is on offer once a configured provider speaks its own protocol. */
+function offeredModel(catalog: Catalog, product: Product, id: string): Model | undefined {
+  const model = catalog.models[product].get(id)
+  return model && routesSpeaking(model, model.protocol).length > 0 ? model : undefined
 }
 
 /** A model name as it may stand in a message: short, and without control characters. */

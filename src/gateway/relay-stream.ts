@@ -194,7 +194,10 @@ export class StreamRelay {
     gateway.log.fatal({ requestId: admission.call.request.id, err: error }, 'settlement given up; the hold stays open')
     if (!this.#exchange.clientGone) {
       this.#writeError(
-        new AppError('storage_unavailable', 'The ledger cannot be written right now; this answer is not charged.'),
+        new AppError(
+          'storage_unavailable',
+          'The ledger cannot be written right now; this answer is not charged. Please retry your request.',
+        ),
       )
     }
     this.#close()
@@ -225,5 +228,5 @@ function upstreamCut(failure: UpstreamFailure | null): AppError {
     failure === 'idle_timeout' || failure === 'total_timeout'
       ? 'The model stopped sending before its answer was complete.'
       : "The model's answer broke off before it was complete."
-  return new AppError('upstream_unavailable', `${reason} What is missing was not charged. Send the request again.`)
+  return new AppError('upstream_unavailable', `${reason} What is missing was not charged. Please retry your request.`)
 }

@@ -8,11 +8,14 @@
 import { type AppError, type ErrorCode, errorClassOf, type LimitDetail } from '../base/errors.ts'
 import { formatInstant, secondsUntil } from '../base/time.ts'
 import type { Protocol } from '../base/words.ts'
+import type { ClientProfile } from './client-profile.ts'
 import type { RelayProtocol } from './relay-protocol.ts'
 
 export interface ErrorContext {
   readonly requestId: string
   readonly nowMs: number
+  /** Who is asking; by default no client of special habits. */
+  readonly profile?: ClientProfile
 }
 
 export interface EncodedError {
@@ -37,7 +40,12 @@ export function encodeError(protocol: Protocol, error: AppError, context: ErrorC
     ...(protocol === 'anthropic-messages' ? { request_id: context.requestId } : {}),
     ...metadata(error),
   }
-  return { status: error.status, headers, body: JSON.stringify(body) }
+  return { status: statusFor(error, context.profile), headers, body: JSON.stringify(body) }
+}
+
+/** A used-up limit is 429, which the public service's clients know; those that would hammer on it get 402, and stop. */
+function statusFor(error: AppError, profile: ClientProfile = 'other'): number {
+  return profile === 'ai-sdk' && errorClassOf(error.code).retry === 'at_reset' ? 402 : error.status
 }
 
 /**
