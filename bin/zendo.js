@@ -30,12 +30,9 @@ async function runHere() {
   })
 }
 
-/** Returns once it listens; a first signal drains it, a second one ends the process at once. */
 async function startServer(env) {
-  const { serve } = await import('../src/main.ts')
-  const { readSettings } = await import('../src/settings.ts')
-  const server = await serve(readSettings(env))
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.stop().then(() => process.exit(0)))
+  const { runUntilSignal } = await import('../src/main.ts')
+  await runUntilSignal(env)
 }
 
 function runOnPinnedRuntime() {

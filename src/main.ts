@@ -10,11 +10,12 @@ import { createHttpServer, type HttpServer } from './api/server.ts'
 import { unservedRoutes } from './api/unserved.ts'
 import { AppError } from './base/errors.ts'
 import { DAY_MS, HOUR_MS } from './base/time.ts'
-import { databasePath, loadInstanceSecrets, prepareDataDir } from './control/instance.ts'
+import { databasePath, ensureInstanceSecrets, prepareDataDir } from './control/instance.ts'
 import { setUpInstance } from './control/setup.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { createKeyCache } from './gateway/key-cache.ts'
 import { resolveOpenHolds } from './gateway/recovery.ts'
+import { createUnderWay } from './gateway/under-way.ts'
 import { startLiveCatalog } from './live-catalog.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { deleteAnonymousUseBefore } from './store/anonymous-use.ts'
@@ -43,43 +44,44 @@ export interface RunningServer {
 /** Starts everything and prints where it listens. @throws AppError with a message for the operator */
 export async function serve(settings: Settings): Promise<RunningServer> {
   const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }))
+  // What was opened is closed in reverse order: now if the start fails, else when the server stops.
+  await using opened = new AsyncDisposableStack()
   prepareDataDir(settings.dataDir)
-  const unlock = lockDataDir(settings.dataDir)
+  opened.defer(lockDataDir(settings.dataDir))
   const database = openDatabase(databasePath(settings.dataDir), { nowMs: Date.now() })
-  const setup = setUpInstance(database, { nowMs: Date.now(), randomBytes, dataDir: settings.dataDir })
+  opened.defer(() => database.close())
+  const { addressSalt } = ensureInstanceSecrets(settings.dataDir, randomBytes)
   releaseAbandonedHolds(database, log)
   const simulated = await startSimulatedProvider({ host: '127.0.0.1', port: 0, now: Date.now })
-  const live = await startLiveCatalog({ settings, simulatedBaseUrl: simulated.baseUrl, database, log })
+  opened.defer(() => simulated.close())
+  const commits = createCommitQueue(database)
+  const live = await startLiveCatalog({ settings, simulatedBaseUrl: simulated.baseUrl, database, commits, log })
+  opened.defer(() => live.close())
+  const upstream = createUpstreamClient()
+  opened.defer(() => upstream.close())
   const gateway: Gateway = {
     catalog: live.catalog,
     database,
-    commits: createCommitQueue(database),
+    commits,
     keys: createKeyCache(database),
-    upstream: createUpstreamClient(),
+    upstream,
+    underWay: createUnderWay(),
     clock: Date.now,
     log,
-    addressSalt: loadInstanceSecrets(settings.dataDir).addressSalt,
+    addressSalt,
     drainMs: DRAIN_MS,
   }
   const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes])
-  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
   const http = createHttpServer(gateway, routes, live.serverOptions)
   const url = await listen(http, settings)
-  const stopChores = startChores(gateway)
+  opened.defer(() => http.drain(settings.shutdownMs))
+  // Last of all: the key is shown once, and a start that fails must not have used that up.
+  const setup = setUpInstance(database, { nowMs: Date.now(), randomBytes })
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  opened.defer(startChores(gateway))
   for (const line of readyLines(url, setup, gateway.catalog())) console.log(line)
-  return {
-    url,
-    reload: live.reload,
-    async stop() {
-      await http.drain(settings.shutdownMs)
-      stopChores()
-      live.close()
-      await gateway.upstream.close()
-      await simulated.close()
-      database.close()
-      unlock()
-    },
-  }
+  const running = opened.move()
+  return { url, reload: live.reload, stop: () => running.disposeAsync() }
 }
 
 function releaseAbandonedHolds(database: Database, log: Logger): void {
@@ -121,22 +123,25 @@ function startChores(gateway: Gateway): () => void {
   }
 }
 
-async function run(): Promise<void> {
-  const server = await serve(readSettings(process.env))
+/** Runs the server until a signal ends it; a second signal does so at once. Never returns before that. */
+export async function runUntilSignal(env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const starting = serve(readSettings(env))
+  let isStopping = false
   const stop = (): void => {
-    // A second signal ends the process at once; the holds it leaves are released at the next start.
-    process.once('SIGINT', () => process.exit(1))
-    process.once('SIGTERM', () => process.exit(1))
-    void server.stop().then(() => process.exit(0))
+    // What this leaves held is released at the next start.
+    if (isStopping) process.exit(1)
+    isStopping = true
+    void starting.then((server) => server.stop()).then(() => process.exit(0))
   }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
   // A rotated `file:` secret changes nothing that is watched.
-  process.on('SIGHUP', server.reload)
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  process.on('SIGHUP', () => void starting.then((server) => server.reload()))
+  await starting
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  run().catch((error: unknown) => {
+  runUntilSignal(process.env).catch((error: unknown) => {
     console.error(error instanceof AppError ? `Zendo cannot start: ${error.message}` : error)
     process.exit(1)
   })

@@ -2,6 +2,7 @@
  * The meter never disagrees with itself: random requests go through the gateway's own admission and settlement, and
  * what the usage report, the totals and the rows say is compared with a list of charges that this test keeps itself.
  */
+
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import pino from 'pino'
@@ -29,6 +30,7 @@ import type { Gateway } from '../src/gateway/gateway.ts'
 import { createKeyCache } from '../src/gateway/key-cache.ts'
 import { resolveOpenHolds } from '../src/gateway/recovery.ts'
 import { settle } from '../src/gateway/settlement.ts'
+import { createUnderWay } from '../src/gateway/under-way.ts'
 import { createCommitQueue } from '../src/store/commit-queue.ts'
 import { loadKeyOwner } from '../src/store/key.ts'
 import { createUpstreamClient } from '../src/upstream/client.ts'
@@ -92,10 +94,11 @@ interface Rehearsal {
   refused: number
 }
 
-function createRehearsal(t: TestContext): Rehearsal {
+async function createRehearsal(t: TestContext): Promise<Rehearsal> {
   const instance = createTestInstance(t)
   const catalog = createCatalog()
-  recordPrices(instance.db, catalog, NOON_MS)
+  const commits = createCommitQueue(instance.db)
+  await recordPrices(commits, instance.db, catalog, NOON_MS)
   const upstream = createUpstreamClient()
   t.after(() => upstream.close())
   const self: Rehearsal = {
@@ -103,9 +106,10 @@ function createRehearsal(t: TestContext): Rehearsal {
     gateway: {
       catalog: () => catalog,
       database: instance.db,
-      commits: createCommitQueue(instance.db),
+      commits,
       keys: createKeyCache(instance.db),
       upstream,
+      underWay: createUnderWay(),
       clock: () => self.nowMs,
       log: pino({ level: 'silent' }),
       addressSalt: 'salt',
@@ -243,7 +247,7 @@ function compareExplanation(self: Rehearsal, charge: Charged): void {
 describe('the meter', () => {
   const title = `${REQUESTS} random requests: report, totals, rows and charges agree to the nano-dollar (seed ${SEED})`
   it(title, { timeout: 300_000 }, async (t) => {
-    const self = createRehearsal(t)
+    const self = await createRehearsal(t)
     const open: Open[] = []
     for (let done = 0; done < REQUESTS; done += AT_ONCE) {
       const admitted = await Promise.all(Array.from({ length: AT_ONCE }, () => admitRandom(self)))

@@ -18,8 +18,9 @@ export function findKey(headers: IncomingHttpHeaders, query: string): string | n
 
 function authorizationKey(value: string | undefined): string | null {
   if (value === undefined) return null
-  const words = value.trim().split(/\s+/)
-  return single(words.length > 1 ? words[1] : words[0])
+  const [scheme, key] = value.trim().split(/\s+/)
+  // A bare key is taken too; a scheme without one is no key.
+  return single(key ?? (/^(?:bearer|basic)$/i.test(scheme ?? '') ? undefined : scheme))
 }
 
 function single(value: string | string[] | undefined): string | null {

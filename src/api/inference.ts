@@ -23,7 +23,7 @@ export const inferenceRoutes: readonly RouteDefinition[] = [
     auth: 'key_or_free_model',
     protocol: 'anthropic-messages',
     handle: async (visit) => {
-      const answer = await countTokens(visit.gateway, await readInference(visit, 'anthropic-messages'))
+      const answer = await countTokens(visit.gateway, await readInference(visit, 'anthropic-messages'), visit.response)
       sendJson(visit.response, visit.id, answer.body, answer.status)
     },
   },

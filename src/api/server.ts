@@ -25,7 +25,7 @@ export interface ServerOptions {
 
 export interface HttpServer {
   readonly server: Server
-  /** Refuses new requests and resolves when those under way are done, or after `timeoutMs`. */
+  /** Refuses new requests, and resolves when those under way are done; after `timeoutMs` they are interrupted. */
   drain(timeoutMs: number): Promise<void>
 }
 
@@ -34,12 +34,22 @@ const HEADERS_TIMEOUT_MS = 15_000
 const REQUEST_TIMEOUT_MS = 60_000
 /** Longer than common proxies keep theirs, so that the proxy and not this side closes an idle connection. */
 const KEEP_ALIVE_MS = 75_000
+/** How long a shutdown waits for what it has interrupted to be settled and told. */
+const INTERRUPT_MS = 2000
 const MAX_URL_BYTES = 8 * 1024
 
 export function createHttpServer(gateway: Gateway, routes: RouteTable, options: () => ServerOptions): HttpServer {
   const underWay = new Set<ServerResponse>()
   const whenIdle: (() => void)[] = []
   let draining = false
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    underWay.add(response)
+    response.once('close', () => {
+      underWay.delete(response)
+      if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
+    })
+    void answer({ gateway, routes, options: options(), draining }, request, response)
+  }
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -48,17 +58,13 @@ export function createHttpServer(gateway: Gateway, routes: RouteTable, options: 
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: 5000,
       noDelay: true,
-      requireHostHeader: true,
+      // Checked with the rest of the head, so that the refusal has a body.
+      requireHostHeader: false,
     },
-    (request, response) => {
-      underWay.add(response)
-      response.once('close', () => {
-        underWay.delete(response)
-        if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
-      })
-      void answer({ gateway, routes, options: options(), draining }, request, response)
-    },
+    serve,
   )
+  // Node would answer other expectations than 100-continue by itself, without a body.
+  server.on('checkExpectation', serve)
   server.on('clientError', refuseUnparsed)
   return {
     server,
@@ -66,7 +72,13 @@ export function createHttpServer(gateway: Gateway, routes: RouteTable, options: 
       draining = true
       server.close()
       server.closeIdleConnections()
+      const end = performance.now() + timeoutMs
       if (underWay.size > 0) await idleOrTimeout(whenIdle, timeoutMs)
+      if (!(await gateway.underWay.whenEmpty(Math.max(0, end - performance.now())))) {
+        gateway.underWay.interruptAll()
+        await gateway.underWay.whenEmpty(INTERRUPT_MS)
+        if (underWay.size > 0) await idleOrTimeout(whenIdle, INTERRUPT_MS)
+      }
       server.closeAllConnections()
     },
   }
@@ -149,6 +161,11 @@ function checkHead(request: IncomingMessage, url: string): void {
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++
   }
   if (hosts > 1) throw new AppError('invalid_request', 'The request has more than one Host header.')
+  if (hosts === 0 && request.httpVersion === '1.1')
+    throw new AppError('invalid_request', 'The request has no Host header.')
+  if (request.headers.expect !== undefined && !/^100-continue$/i.test(request.headers.expect)) {
+    throw new AppError('invalid_request', 'The request expects what is not offered here.', { status: 417 })
+  }
 }
 
 function findRoute(

@@ -51,7 +51,8 @@ async function start(t: TestContext, text: string, onChange?: (snapshot: Catalog
     settleMs: 20,
     onChange(snapshot) {
       onChange?.(snapshot)
-      reports.push(`changed: ${nameOf(snapshot)}`)
+      // It comes into use once this returns.
+      setImmediate(() => reports.push(`changed: ${nameOf(snapshot)}`))
     },
     onProblems: (problems) => reports.push(formatProblems(problems).replaceAll(path, 'F')),
   })

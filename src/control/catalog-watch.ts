@@ -17,8 +17,8 @@ import {
 const SETTLE_MS = 100
 
 export interface CatalogWatchOptions extends CatalogSourceOptions {
-  /** Called with a new snapshot before it comes into use; if it throws, the old one stays. Not called at the start. */
-  readonly onChange?: (snapshot: CatalogSnapshot) => void
+  /** Called with a new snapshot and awaited before it comes into use; if it throws, the old one stays. Not called at the start. */
+  readonly onChange?: (snapshot: CatalogSnapshot) => void | Promise<void>
   /** Called with what is wrong with a changed file; the last good snapshot stays in use. */
   readonly onProblems?: (problems: readonly ConfigProblem[]) => void
   /** Milliseconds without a further change before the file is read. Default 100. */
@@ -58,8 +58,8 @@ export async function watchCatalog(options: CatalogWatchOptions): Promise<Catalo
     return isClosed ? { ok: true, snapshot: current } : apply(loaded)
   }
 
-  function apply(loaded: LoadedCatalog): LoadedCatalog {
-    const applied = loaded.ok ? tryChange(path, loaded.snapshot, options.onChange) : loaded
+  async function apply(loaded: LoadedCatalog): Promise<LoadedCatalog> {
+    const applied = loaded.ok ? await tryChange(path, loaded.snapshot, options.onChange) : loaded
     if (applied.ok) current = applied.snapshot
     else options.onProblems?.(applied.problems)
     return applied
@@ -93,9 +93,13 @@ export async function watchCatalog(options: CatalogWatchOptions): Promise<Catalo
   }
 }
 
-function tryChange(path: string, snapshot: CatalogSnapshot, onChange: CatalogWatchOptions['onChange']): LoadedCatalog {
+async function tryChange(
+  path: string,
+  snapshot: CatalogSnapshot,
+  onChange: CatalogWatchOptions['onChange'],
+): Promise<LoadedCatalog> {
   try {
-    onChange?.(snapshot)
+    await onChange?.(snapshot)
     return { ok: true, snapshot }
   } catch {
     return { ok: false, problems: [problem(path, 'the file is good, but taking it into use failed')] }

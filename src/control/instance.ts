@@ -22,9 +22,14 @@ function secretsPath(dataDir: string): string {
   return join(dataDir, 'secrets.json')
 }
 
-/** Creates the directory if need be, for its owner alone. */
+/** Creates the directory if need be, for its owner alone. @throws AppError storage_unavailable */
 export function prepareDataDir(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError('storage_unavailable', `the data directory ${dataDir} cannot be made: ${reason}`, { cause })
+  }
 }
 
 /**

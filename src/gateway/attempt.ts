@@ -10,6 +10,7 @@ import { isEncoded, isEventStream, returnedHeaders, upstreamHeaders } from '../u
 import type { Exchange } from './exchange.ts'
 import type { WholeAnswer } from './relay-json.ts'
 import { StreamRelay } from './relay-stream.ts'
+import type { Interruptible } from './under-way.ts'
 
 /** How a try ended. */
 export type AttemptEnd =
@@ -22,8 +23,11 @@ export type AttemptEnd =
   /** Nothing came of it that the client has seen. `reason` is for the row and the log. */
   | { readonly kind: 'failed'; readonly reason: FailureReason; readonly retryAfterSeconds: number | null }
 
-/** `operator`: the upstream refused the operator's account; `unavailable`: it failed by itself. */
-export type FailureReason = UpstreamFailure | 'operator' | 'unavailable' | 'unreadable'
+/**
+ * `operator`: the upstream refused the operator's account; `unavailable`: it failed by itself; `interrupted`: Zendo is
+ * shutting down.
+ */
+export type FailureReason = UpstreamFailure | 'operator' | 'unavailable' | 'unreadable' | 'interrupted'
 
 /** A whole answer larger than this is no answer. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -38,7 +42,7 @@ export function attemptRoute(exchange: Exchange, route: Route): Promise<AttemptE
   })
 }
 
-class Attempt implements UpstreamReceiver {
+class Attempt implements UpstreamReceiver, Interruptible {
   readonly #exchange: Exchange
   readonly #route: Route
   readonly #resolve: (end: AttemptEnd) => void
@@ -66,6 +70,7 @@ class Attempt implements UpstreamReceiver {
     const { provider, upstreamModel } = this.#route
     const slices = rewriteRequest(request.body, fields, { model: upstreamModel, askUsage: this.#asksUsage() })
     reply.response.once('close', this.#onClose)
+    this.#exchange.attempt = this
     this.#upstream = gateway.upstream.send(
       {
         endpoint: provider.endpoints.get(request.protocol) ?? '',
@@ -99,7 +104,7 @@ class Attempt implements UpstreamReceiver {
     const { fields } = this.#exchange.admission.call
     this.#stream = new StreamRelay(
       this.#exchange,
-      { provider: this.#route.provider.id, startedAtMs: this.#startedAtMs },
+      { provider: this.#route.provider, startedAtMs: this.#startedAtMs },
       upstream,
       {
         contentType: this.#headers['content-type'] ?? 'text/event-stream',
@@ -161,6 +166,11 @@ class Attempt implements UpstreamReceiver {
     return { provider: this.#route.provider.id, status, headers: returnedHeaders(this.#headers), body }
   }
 
+  interrupt(): void {
+    if (this.#stream) this.#stream.interrupt()
+    else this.#fail('interrupted')
+  }
+
   #fail(reason: FailureReason): void {
     if (this.#over) return
     if (reason === 'operator') {
@@ -189,6 +199,7 @@ class Attempt implements UpstreamReceiver {
   #finish(end: AttemptEnd): void {
     if (this.#over) return
     this.#over = true
+    this.#exchange.attempt = null
     if (this.#drain) clearTimeout(this.#drain)
     this.#exchange.reply.response.off('close', this.#onClose)
     this.#resolve(end)
@@ -197,8 +208,8 @@ class Attempt implements UpstreamReceiver {
   #clientClosed(): void {
     if (this.#exchange.reply.response.writableFinished) return
     this.#exchange.clientGone = true
-    if (this.#stream) this.#stream.clientLeft()
-    else if (this.#status === 0) this.#upstream?.abort()
-    else this.#drain = setTimeout(() => this.#upstream?.abort(), this.#exchange.gateway.drainMs)
+    this.#stream?.clientLeft()
+    // What is still coming is read for a while, because it tells what the answer cost.
+    this.#drain = setTimeout(() => this.#upstream?.abort(), this.#exchange.gateway.drainMs)
   }
 }

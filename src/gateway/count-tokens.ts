@@ -1,5 +1,5 @@
 /** Counts the tokens of a Messages request before it is sent: asks the upstream, else estimates. Free of charge. */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { AppError } from '../base/errors.ts'
 import type { Route } from '../domain/catalog.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
@@ -18,18 +18,28 @@ export interface TokenCount {
 const MAX_ANSWER_BYTES = 64 * 1024
 
 /** @throws AppError as for the request itself; never for an upstream that cannot count. */
-export async function countTokens(gateway: Gateway, request: InferenceRequest): Promise<TokenCount> {
+export async function countTokens(
+  gateway: Gateway,
+  request: InferenceRequest,
+  client: ServerResponse,
+): Promise<TokenCount> {
   const call = readCall(gateway, request, { needsMaxTokens: false })
   const [route] = call.routes
-  const counted = route ? await askUpstream(gateway, call, route) : null
+  const counted = route ? await askUpstream(gateway, call, route, client) : null
   if (counted) return counted
   return { status: 200, body: { input_tokens: Math.max(1, promptEstimate(request.body.length, call.model)) } }
 }
 
 /** Null when the upstream has no such route or does not answer: an estimate serves the client better than an error. */
-async function askUpstream(gateway: Gateway, call: Call, route: Route): Promise<TokenCount | null> {
+async function askUpstream(
+  gateway: Gateway,
+  call: Call,
+  route: Route,
+  client: ServerResponse,
+): Promise<TokenCount | null> {
   const { request, fields } = call
   const answer = await exchange(gateway, call, route, {
+    client,
     path: '/messages/count_tokens',
     body: Buffer.concat(rewriteRequest(request.body, fields, { model: route.upstreamModel, askUsage: false })),
   })
@@ -48,7 +58,7 @@ function exchange(
   gateway: Gateway,
   call: Call,
   route: Route,
-  ask: { path: string; body: Uint8Array },
+  ask: { path: string; body: Uint8Array; client: ServerResponse },
 ): Promise<{ status: number; body: string } | null> {
   const { protocol, forwardHeaders } = call.request
   const { provider } = route
@@ -56,6 +66,10 @@ function exchange(
     const chunks: Buffer[] = []
     let status = 0
     let size = 0
+    const finish = (answer: { status: number; body: string } | null): void => {
+      ask.client.off('close', leave)
+      resolve(answer)
+    }
     const receiver: UpstreamReceiver = {
       onHead(code: number, headers: IncomingHttpHeaders) {
         status = isEncoded(headers) ? 0 : code
@@ -63,20 +77,24 @@ function exchange(
       onData(chunk) {
         size += chunk.length
         if (size <= MAX_ANSWER_BYTES) chunks.push(chunk)
+        else leave()
       },
-      onEnd: () => resolve(size > MAX_ANSWER_BYTES ? null : { status, body: Buffer.concat(chunks).toString() }),
-      onFailure: () => resolve(null),
+      onEnd: () => finish({ status, body: Buffer.concat(chunks).toString() }),
+      onFailure: () => finish(null),
     }
-    gateway.upstream.send(
+    const upstream = gateway.upstream.send(
       {
         endpoint: provider.endpoints.get(protocol) ?? '',
-        ...ask,
+        path: ask.path,
+        body: ask.body,
         headers: upstreamHeaders(protocol, provider, forwardHeaders),
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
       },
       receiver,
     )
+    const leave = (): void => upstream.abort()
+    ask.client.once('close', leave)
   })
 }
 

@@ -1,6 +1,7 @@
 /** What the relays share: the request under way, its client, and how its end is told. */
 import type { ServerResponse } from 'node:http'
 import { formatUsd } from '../base/money.ts'
+import type { Provider } from '../domain/catalog.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
@@ -8,6 +9,7 @@ import type { AttemptRecord } from '../store/request.ts'
 import type { Admission } from './admission.ts'
 import type { Gateway } from './gateway.ts'
 import type { RequestResult, Settlement } from './settlement.ts'
+import type { Interruptible } from './under-way.ts'
 
 /** The client's side of a request. */
 export interface ClientReply {
@@ -24,11 +26,15 @@ export interface Exchange {
   readonly attempts: AttemptRecord[]
   /** Whether the client has closed its connection before the answer was whole. */
   clientGone: boolean
+  /** Whether a shutdown has ended it before the answer was whole. */
+  interrupted: boolean
+  /** The try under way. */
+  attempt: Interruptible | null
 }
 
 /** The upstream's side of one attempt, for the row. */
 export interface AttemptContext {
-  readonly provider: string
+  readonly provider: Provider
   readonly startedAtMs: number
 }
 

@@ -6,7 +6,10 @@ import { type AttemptEnd, attemptRoute, type FailureReason } from './attempt.ts'
 import { type InferenceRequest, readCall } from './call.ts'
 import type { ClientReply, Exchange } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
+import { redactProvider } from './redact.ts'
 import { relayAnswer, relayRejection, releaseUnanswered, type WholeAnswer } from './relay-json.ts'
+import { interrupted } from './relay-stream.ts'
+import type { Interruptible } from './under-way.ts'
 
 /** Clients ask again by themselves, often ten times; more than this inside would only multiply that. */
 const MAX_ATTEMPTS = 3
@@ -18,21 +21,37 @@ const MAX_ATTEMPTS = 3
 export async function handleInference(gateway: Gateway, request: InferenceRequest, reply: ClientReply): Promise<void> {
   const call = readCall(gateway, request)
   const admission = await admit(gateway, call)
-  const exchange: Exchange = { gateway, admission, reply, attempts: [], clientGone: reply.response.destroyed }
-  let end: AttemptEnd
-  try {
-    end = await tryRoutes(exchange, call.routes)
-  } catch (error) {
-    await releaseUnanswered(exchange, null, 'operator_fault')
-    throw error
+  const exchange: Exchange = {
+    gateway,
+    admission,
+    reply,
+    attempts: [],
+    clientGone: reply.response.destroyed,
+    interrupted: false,
+    attempt: null,
   }
-  await tellEnd(exchange, end)
+  const entry: Interruptible = {
+    interrupt() {
+      exchange.interrupted = true
+      exchange.attempt?.interrupt()
+    },
+  }
+  gateway.underWay.add(entry)
+  try {
+    await tellEnd(exchange, await tryRoutes(exchange, call.routes))
+  } catch (error) {
+    // A fault of ours must not leave the hold; where the request has ended already, this changes nothing.
+    if (!(error instanceof AppError)) await releaseUnanswered(exchange, null, 'operator_fault')
+    throw error
+  } finally {
+    gateway.underWay.delete(entry)
+  }
 }
 
 async function tryRoutes(exchange: Exchange, routes: readonly Route[]): Promise<AttemptEnd> {
   let end: AttemptEnd = { kind: 'failed', reason: 'aborted', retryAfterSeconds: null }
   const queue = routes.slice(0, MAX_ATTEMPTS)
-  for (let route = queue.shift(); route && !exchange.clientGone; route = queue.shift()) {
+  for (let route = queue.shift(); route && !exchange.clientGone && !exchange.interrupted; route = queue.shift()) {
     end = await attemptRoute(exchange, route)
     if (end.kind !== 'failed') return end
     // A kept-alive connection that the upstream had just closed looks like this; a fresh one works.
@@ -51,6 +70,10 @@ async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
       return tellRejection(exchange, end.answer)
     case 'failed': {
       if (exchange.clientGone) return releaseUnanswered(exchange, null, 'client_stopped')
+      if (exchange.interrupted) {
+        await releaseUnanswered(exchange, interrupted(), 'operator_fault')
+        throw interrupted()
+      }
       const error = failureError(end.reason, end.retryAfterSeconds)
       await releaseUnanswered(exchange, error, 'upstream_failed')
       throw error
@@ -76,11 +99,8 @@ async function tellRejection(exchange: Exchange, answer: WholeAnswer): Promise<v
 function redact(exchange: Exchange, answer: WholeAnswer): Buffer | null {
   const text = answer.body.toString()
   if (!/^\s*[[{]/.test(text)) return null
-  const provider = exchange.admission.call.catalog.providers.get(answer.provider)
-  const secrets = [provider?.apiKey, ...(provider?.endpoints.values() ?? [])].filter((secret) => secret !== undefined)
-  const leaking = secrets.filter((secret) => secret !== '' && text.includes(secret))
-  if (leaking.length === 0) return answer.body
-  return Buffer.from(leaking.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text))
+  const redacted = redactProvider(exchange.admission.call.catalog.providers.get(answer.provider), text)
+  return redacted === text ? answer.body : Buffer.from(redacted)
 }
 
 function failureError(reason: FailureReason, retryAfterSeconds: number | null): AppError {

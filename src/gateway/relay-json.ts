@@ -16,7 +16,7 @@ export interface WholeAnswer {
 
 /** Settles a complete answer and sends it. @throws AppError storage_unavailable */
 export async function relayAnswer(exchange: Exchange, answer: WholeAnswer, reply: ReplySummary): Promise<void> {
-  const outcome: Outcome = exchange.clientGone && reply.usage === null ? 'client_stopped' : outcomeOfAnswer(reply)
+  const outcome: Outcome = exchange.clientGone ? 'client_stopped' : outcomeOfAnswer(reply)
   const settlement = await settle(
     exchange.gateway,
     exchange.admission,

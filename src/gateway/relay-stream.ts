@@ -4,13 +4,14 @@
  * States: running (bytes flow), settling (the end is known, its frame is kept back), settled (the frame goes out).
  * A stream that breaks off ends with the protocol's own error event, never as if it were complete.
  */
-import { AppError } from '../base/errors.ts'
+import { AppError, type ErrorCode } from '../base/errors.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { encodeStreamError } from '../protocol/errors.ts'
 import { createStreamReader, type StreamReader } from '../protocol/stream-reader.ts'
 import { classifyUpstreamError } from '../protocol/upstream-error.ts'
 import type { UpstreamExchange, UpstreamFailure } from '../upstream/client.ts'
 import { type AttemptContext, type Exchange, fundingHeaders, outcomeOfAnswer, resultOf } from './exchange.ts'
+import { redactProvider } from './redact.ts'
 import { settle } from './settlement.ts'
 
 /** How long an upstream may go on after its terminal frame (a cost frame may follow) before it is cut off. */
@@ -25,6 +26,7 @@ export class StreamRelay {
   #state: 'running' | 'settling' | 'settled' = 'running'
   #failure: UpstreamFailure | null = null
   #upstreamEnded = false
+  #interrupted = false
   #waitsForDrain = false
   #firstByteAtMs: number | null = null
   #timer: NodeJS.Timeout | null = null
@@ -41,20 +43,26 @@ export class StreamRelay {
     this.#upstream = upstream
     this.#done = head.done
     this.#reader = createStreamReader(exchange.admission.call.request.protocol, { stripUsage: head.stripUsage })
-    const { response, headers } = exchange.reply
+    if (exchange.clientGone) this.clientLeft()
+    else this.#writeHead(head.contentType)
+  }
+
+  #writeHead(contentType: string): void {
+    const { admission, reply } = this.#exchange
+    const { response, headers } = reply
     response.writeHead(200, [
       ...headers,
       'content-type',
-      head.contentType,
+      contentType,
       'cache-control',
       'no-cache, no-transform',
       'x-accel-buffering',
       'no',
-      ...fundingHeaders(exchange.admission, null),
+      ...fundingHeaders(admission, null),
     ])
     // Most heads leave together with the first event; one whose first event is late must not wait for it.
     setImmediate(() => {
-      if (this.#firstByteAtMs === null && !response.writableEnded && !exchange.clientGone) response.flushHeaders()
+      if (this.#firstByteAtMs === null && !response.writableEnded && !response.destroyed) response.flushHeaders()
     })
   }
 
@@ -91,11 +99,16 @@ export class StreamRelay {
     this.#conclude()
   }
 
-  /** The client left: what is still coming is read for a while, because it tells what the answer cost. */
+  /** The client left. What still comes is read on, until the attempt breaks it off. */
   clientLeft(): void {
-    if (this.#state !== 'running') return
     this.#upstream.resume()
-    this.#timer = setTimeout(() => this.#upstream.abort(), this.#exchange.gateway.drainMs)
+  }
+
+  /** Zendo is shutting down: the client is told in-band, and nothing is charged. */
+  interrupt(): void {
+    if (this.#state !== 'running') return
+    this.#interrupted = true
+    this.#conclude()
   }
 
   #breakOff(error: unknown): void {
@@ -135,9 +148,9 @@ export class StreamRelay {
     const result = resultOf(this.#exchange, {
       outcome,
       reply: this.#reader.reply,
-      provider: this.#attempt.provider,
+      provider: this.#attempt.provider.id,
       status: 200,
-      errorCode: outcome === 'upstream_cut' || outcome === 'upstream_failed' ? 'upstream_unavailable' : null,
+      errorCode: errorCodeOf(outcome),
       firstByteAtMs: this.#firstByteAtMs,
     })
     settle(this.#exchange.gateway, this.#exchange.admission, result).then(
@@ -147,6 +160,7 @@ export class StreamRelay {
   }
 
   #outcome(): Outcome {
+    if (this.#interrupted) return 'operator_fault'
     const { ending, reply } = this.#reader
     if (ending === 'complete') return this.#exchange.clientGone ? 'client_stopped' : outcomeOfAnswer(reply)
     if (this.#exchange.clientGone) return 'client_stopped'
@@ -155,7 +169,7 @@ export class StreamRelay {
 
   #recordAttempt(): void {
     this.#exchange.attempts.push({
-      provider: this.#attempt.provider,
+      provider: this.#attempt.provider.id,
       status: 200,
       outcome: this.#reader.ending ?? this.#failure ?? 'cut',
       startedAtMs: this.#attempt.startedAtMs,
@@ -169,11 +183,11 @@ export class StreamRelay {
     if (this.#exchange.clientGone) {
       this.#close()
     } else if (ending === 'complete' || (ending === 'error' && !this.#hidesError())) {
-      this.#write(this.#reader.takeHeld())
+      this.#write(ending === 'complete' ? this.#reader.takeHeld() : this.#redactedError())
       if (this.#upstreamEnded) this.#close()
       else this.#timer = setTimeout(() => this.#close(), LINGER_MS)
     } else {
-      this.#writeError(upstreamCut(this.#failure))
+      this.#writeError(this.#interrupted ? interrupted() : upstreamCut(this.#failure))
       this.#close()
     }
   }
@@ -186,6 +200,14 @@ export class StreamRelay {
     return (
       classifyUpstreamError(this.#exchange.admission.call.request.protocol, error.status ?? 400, body) === 'operator'
     )
+  }
+
+  /** The upstream's own error event, less what it may give away. */
+  #redactedError(): Buffer[] {
+    const held = this.#reader.takeHeld()
+    const text = Buffer.concat(held).toString()
+    const redacted = redactProvider(this.#attempt.provider, text)
+    return redacted === text ? held : [Buffer.from(redacted)]
   }
 
   #finishUnsettled(error: unknown): void {
@@ -221,6 +243,18 @@ export class StreamRelay {
     if (!response.writableEnded) response.end()
     this.#done()
   }
+}
+
+function errorCodeOf(outcome: Outcome): ErrorCode | null {
+  if (outcome === 'operator_fault') return 'shutting_down'
+  return outcome === 'upstream_cut' || outcome === 'upstream_failed' ? 'upstream_unavailable' : null
+}
+
+/** What a client is told whose answer a shutdown ended. */
+export function interrupted(): AppError {
+  return new AppError('shutting_down', 'Zendo is restarting; this answer is not charged. Please retry your request.', {
+    retryAfterSeconds: 2,
+  })
 }
 
 function upstreamCut(failure: UpstreamFailure | null): AppError {

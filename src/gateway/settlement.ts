@@ -31,12 +31,14 @@ export interface Settlement {
   readonly estimated: boolean
 }
 
-/** While the database refuses, the terminal frame waits this long in all before the request is given up. */
-const RETRY_DELAYS_MS = [20, 100, 400, 1500]
+/** For a database that fails at once; for one that is locked, the commit queue has waited by itself. */
+const RETRY_DELAYS_MS = [20, 500]
+/** What was given up is released as soon as the database takes writes again. */
+const RELEASE_RETRY_MS = 1000
 
 /**
- * @throws AppError storage_unavailable when the database could not be written for about two seconds; the hold then
- * stays, and the next start gives it back.
+ * @throws AppError storage_unavailable when the database could not be written. The client must then be told that
+ * nothing was charged: the hold is released as soon as that can be written, at the latest by the next start.
  */
 export async function settle(gateway: Gateway, admission: Admission, result: RequestResult): Promise<Settlement> {
   const ended = price(gateway, admission, result)
@@ -46,16 +48,33 @@ export async function settle(gateway: Gateway, admission: Admission, result: Req
       await gateway.commits.run(work)
       return { charged: ended.charged, estimated: ended.estimated }
     } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      gateway.log.error(
-        { requestId: admission.call.request.id, cause: error.cause },
-        'settlement not written, retrying',
-      )
+      const cause = error instanceof AppError ? error.cause : error
+      gateway.log.error({ requestId: admission.call.request.id, cause }, 'settlement not written, trying again')
       await delay(delayMs)
     }
   }
-  await gateway.commits.run(work)
+  try {
+    await gateway.commits.run(work)
+  } catch (error) {
+    void releaseLater(gateway, admission, result)
+    throw error
+  }
   return { charged: ended.charged, estimated: ended.estimated }
+}
+
+async function releaseLater(gateway: Gateway, admission: Admission, result: RequestResult): Promise<void> {
+  const fault: RequestResult = { ...result, outcome: 'operator_fault', errorCode: 'storage_unavailable' }
+  const released = price(gateway, admission, fault)
+  for (;;) {
+    await delay(RELEASE_RETRY_MS, undefined, { ref: false })
+    try {
+      // If a settlement had been written after all, the row has ended and this changes nothing.
+      await gateway.commits.run(() => writeEnd(gateway.database, admission, released))
+      return
+    } catch {
+      // Still not: the hold stays meanwhile, and with it the money.
+    }
+  }
 }
 
 interface PricedEnd {

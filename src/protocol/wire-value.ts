@@ -29,8 +29,11 @@ export function parseJson(bytes: Buffer, start = 0, end = bytes.length): unknown
   }
 }
 
+/** More tokens than any request has; what claims more is nonsense, and its price must still fit a ledger's column. */
+const MAX_COUNT = 1_000_000_000
+
 /**
- * A token counter as the wire gives it: a whole number from 0 to 2^53 - 1. Fractions are cut off, what is out of
+ * A token counter as the wire gives it: a whole number from 0 to a billion. Fractions are cut off, what is out of
  * bounds is brought to the nearest bound; null when it is not a number at all.
  */
 export function asCount(value: unknown): number | null {
@@ -39,7 +42,7 @@ export function asCount(value: unknown): number | null {
 }
 
 export function clampCount(value: number): number {
-  return Math.min(Math.max(Math.trunc(value), 0), Number.MAX_SAFE_INTEGER)
+  return Math.min(Math.max(Math.trunc(value), 0), MAX_COUNT)
 }
 
 /** The largest of several spellings of one counter; null when all are missing. */

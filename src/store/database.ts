@@ -34,7 +34,7 @@ export function openDatabase(path: string, options: DatabaseOptions): Database {
   try {
     connection = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? 5000, readBigInts: true })
   } catch (cause) {
-    throw new AppError('storage_unavailable', `the database ${path} cannot be opened: ${reasonOf(cause)}`, { cause })
+    throw unusable(path, cause)
   }
   const database = wrap(connection)
   try {
@@ -45,8 +45,13 @@ export function openDatabase(path: string, options: DatabaseOptions): Database {
     return database
   } catch (error) {
     database.close()
-    throw error
+    if (error instanceof AppError || isBusy(error)) throw error
+    throw unusable(path, error)
   }
+}
+
+function unusable(path: string, cause: unknown): AppError {
+  return new AppError('storage_unavailable', `the database ${path} cannot be used: ${reasonOf(cause)}`, { cause })
 }
 
 function assertDurable(database: Database): void {
