@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -126,3 +126,12 @@ async function becomes(ask: () => Promise<boolean>, limitMs: number): Promise<bo
   while (!(await ask())) if (performance.now() - startedAtMs > limitMs) return false
   return true
 }
+
+it('serve runs with the flags of npm start', () => {
+  const launcher = readFileSync(LAUNCHER, 'utf8')
+  const manifest = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
+  const flagsOf = (text: string): string[] => [...text.matchAll(/--[a-z-]+(?:=\d+)?(?=[' ])/g)].map(([flag]) => flag)
+  const started = flagsOf((JSON.parse(manifest) as { scripts: { start: string } }).scripts.start)
+  assert.ok(started.length > 0)
+  assert.deepEqual(flagsOf(/SERVER_FLAGS = \[(.*)\]/.exec(launcher)?.[1] ?? ''), started)
+})

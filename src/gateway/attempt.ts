@@ -76,7 +76,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
         endpoint: provider.endpoints.get(request.protocol) ?? '',
         path: PATH[request.protocol],
         headers: upstreamHeaders(request.protocol, provider, request.forwardHeaders),
-        body: slices.length === 1 && slices[0] ? slices[0] : Buffer.concat(slices),
+        body: slices,
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
       },

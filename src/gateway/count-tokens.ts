@@ -41,7 +41,7 @@ async function askUpstream(
   const answer = await exchange(gateway, call, route, {
     client,
     path: '/messages/count_tokens',
-    body: Buffer.concat(rewriteRequest(request.body, fields, { model: route.upstreamModel, askUsage: false })),
+    body: rewriteRequest(request.body, fields, { model: route.upstreamModel, askUsage: false }),
   })
   if (!answer) return null
   const body = parseObject(answer.body)
@@ -58,7 +58,7 @@ function exchange(
   gateway: Gateway,
   call: Call,
   route: Route,
-  ask: { path: string; body: Uint8Array; client: ServerResponse },
+  ask: { path: string; body: readonly Uint8Array[]; client: ServerResponse },
 ): Promise<{ status: number; body: string } | null> {
   const { protocol, forwardHeaders } = call.request
   const { provider } = route

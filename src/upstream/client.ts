@@ -6,6 +6,7 @@
  * here: the gateway treats it as a failure. Nothing is retried here.
  */
 
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Pool } from 'undici'
 import type { Timeouts } from '../domain/catalog.ts'
@@ -17,7 +18,8 @@ export interface UpstreamCall {
   readonly path: string
   /** Names and values in turn; already an allow-list. */
   readonly headers: readonly string[]
-  readonly body: Uint8Array
+  /** The body's pieces, in order. */
+  readonly body: readonly Uint8Array[]
   readonly timeouts: Timeouts
   readonly maxConnections: number
 }
@@ -88,8 +90,7 @@ export function createUpstreamClient(): UpstreamClient {
         {
           path: pathPrefix + call.path,
           method: 'POST',
-          headers: call.headers as string[],
-          body: call.body,
+          ...headersAndBody(call),
           headersTimeout: call.timeouts.headersMs,
           bodyTimeout: call.timeouts.idleMs,
         },
@@ -102,6 +103,17 @@ export function createUpstreamClient(): UpstreamClient {
       pools.clear()
     },
   }
+}
+
+/** Small bodies go out in one piece; a large one is not copied together, which its memory would cost more than the wire. */
+const MAX_COPIED_BYTES = 32 * 1024
+
+function headersAndBody(call: UpstreamCall): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
+  const size = call.body.reduce((sum, piece) => sum + piece.length, 0)
+  const [only] = call.body
+  if (call.body.length === 1 && only) return { headers: call.headers as string[], body: only }
+  if (size <= MAX_COPIED_BYTES) return { headers: call.headers as string[], body: Buffer.concat(call.body) }
+  return { headers: [...call.headers, 'content-length', String(size)], body: Readable.from(call.body) }
 }
 
 function openPool(origin: string, call: UpstreamCall): Pool {

@@ -1,0 +1,54 @@
+/**
+ * The load generator's process: takes one job at a time from the runner over IPC and answers with what it measured.
+ *
+ * It reads the subject's CPU time itself at both ends of the window, so that requests and CPU cover the same time.
+ */
+import { createHash } from 'node:crypto'
+import { runAlternating } from './alternating.ts'
+import { buildRequest } from './bodies.ts'
+import { runClosedLoop } from './closed-loop.ts'
+import type { Job, JobResult, ProbeJob, ProbeResult } from './job.ts'
+import { openConnection } from './load-connection.ts'
+
+process.on('message', (job: Job) => {
+  run(job).then(
+    (result) => process.send?.(result),
+    (error: unknown) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})
+process.on('disconnect', () => process.exit(0))
+
+function run(job: Job): Promise<JobResult> {
+  switch (job.kind) {
+    case 'closed-loop':
+      return runClosedLoop(job)
+    case 'alternating':
+      return runAlternating(job)
+    case 'probe':
+      return runProbe(job)
+  }
+}
+
+function runProbe(job: ProbeJob): Promise<ProbeResult> {
+  const hash = createHash('sha256')
+  return new Promise((resolve) => {
+    const finish = (failure: string | undefined, bodyBytes: number): void => {
+      connection.close()
+      const failed = failure === undefined ? 0 : 1
+      const answers = { answered: 1 - failed, failed, firstFailure: failure }
+      resolve({ kind: 'probe', ...answers, bodyBytes, bodySha256: hash.digest('hex') })
+    }
+    const connection = openConnection(job.target.port, {
+      onBody: (_exchange, _newEvents, bytes) => {
+        hash.update(bytes)
+      },
+      onDone: ({ status, bodyBytes, failureText }) =>
+        finish(status === 200 ? undefined : `${status} ${failureText}`, bodyBytes),
+      onBroken: (reason) => finish(reason, 0),
+    })
+    connection.send(buildRequest(job.target, job.body))
+  })
+}

@@ -1,0 +1,163 @@
+/** Another process keeps the database: money waits, streams do not, and nobody sees an end that is not booked. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CHAT, DIALECTS, type Dialect, jsonReply, STREAM_HEAD } from '../support/dialect.ts'
+import type { WatchedAnswer } from '../support/stream-client.ts'
+import { until, within } from '../support/until.ts'
+import { takeWriteLock } from '../support/write-lock.ts'
+import { createGate, DOLLAR, dialectOf, type Gate, PRICED, requestIdOf, type Scene, startScene } from './scene.ts'
+
+const USAGE = { input: 100, output: 200 }
+const COST = (BigInt(USAGE.input * PRICED.input + USAGE.output * PRICED.output) * DOLLAR) / 1_000_000n
+const SHORT_LOCK_MS = 3000
+/** Until a request that cannot be booked is told so, at the latest. */
+const GIVE_UP_MS = 15_000
+/** Until the hold of such a request is given back. */
+const RESOLVE_MS = 5000
+
+/** Each test locks a database of its own. */
+async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
+  const scene = await startScene()
+  try {
+    await play(scene)
+    await scene.assertBalanced()
+  } finally {
+    await scene.close()
+  }
+}
+
+/** Streams one delta, and all the rest in one go when the gate opens. */
+function serveThroughGate(scene: Scene, tag: string, gate: Gate): void {
+  scene.upstream.on(tag, async (call) => {
+    const dialect = dialectOf(call)
+    const stream = call.body.includes('"stream":true')
+    if (stream) await call.write(STREAM_HEAD + dialect.opening(USAGE.input) + dialect.delta('first '))
+    await gate.opened
+    const rest = dialect.delta('and last words') + dialect.closing(USAGE) + dialect.terminal
+    await call.write(
+      stream ? rest : jsonReply(dialect.whole('whole', dialect.usage(USAGE)), '200 OK', ['connection: close']),
+    )
+    call.end()
+  })
+}
+
+interface UnderWay {
+  readonly dialect: Dialect
+  readonly streamed: WatchedAnswer
+  readonly whole: WatchedAnswer
+}
+
+/** A stream and an answer in one piece of each protocol, all admitted and waiting at the gate. */
+async function putUnderWay(scene: Scene, tag: string): Promise<UnderWay[]> {
+  const all = DIALECTS.map((dialect) => ({
+    dialect,
+    streamed: scene.ask(dialect, { tag, model: 'priced' }),
+    whole: scene.ask(dialect, { tag, model: 'priced', stream: false }),
+  }))
+  for (const { streamed } of all) await streamed.saw('first ')
+  await until('all are at the upstream', () => scene.upstream.callsOf(tag).length === 2 * all.length)
+  return all
+}
+
+describe('while another process writes', { concurrency: true }, () => {
+  it('for three seconds: every delta has come, the end has not; then the end comes and is booked', () =>
+    withScene(async (scene) => {
+      const gate = createGate()
+      serveThroughGate(scene, 'short', gate)
+      const underWay = await putUnderWay(scene, 'short')
+      const lock = takeWriteLock(scene.instance.dataDir)
+      try {
+        gate.open()
+        for (const { streamed } of underWay) await within('the last delta', streamed.saw('and last words'), 1000)
+        await watchUnbooked(scene, underWay)
+      } finally {
+        lock.release()
+      }
+      for (const { dialect, streamed, whole } of underWay) {
+        assert.equal(await within('the stream ends', streamed.over, 2000), 'whole')
+        assert.ok(streamed.text().includes(dialect.terminalMark))
+        assert.equal(await within('the answer', whole.over, 2000), 'whole')
+        for (const answer of [streamed, whole]) {
+          const row = scene.books.find(requestIdOf(answer))
+          assert.deepEqual([row?.state, row?.charged, row?.estimated], ['settled', COST, 0n])
+        }
+      }
+    }))
+
+  it('a new request is not sent on before its hold is booked, and is then answered', () =>
+    withScene(async (scene) => {
+      const lock = takeWriteLock(scene.instance.dataDir)
+      const answer = scene.ask(CHAT, { tag: 'waits', model: 'priced' })
+      try {
+        await delay(700)
+        assert.equal(scene.upstream.callsOf('waits').length, 0, 'sent before it was paid for')
+        assert.equal(answer.status(), null)
+      } finally {
+        lock.release()
+      }
+      assert.equal(await within('the answer', answer.over, 2000), 'whole')
+      assert.equal(answer.status(), 200)
+    }))
+
+  it('for longer than anyone waits: nothing ends as if it were whole, and all is well after it without a restart', () =>
+    withScene(async (scene) => {
+      const gate = createGate()
+      serveThroughGate(scene, 'long', gate)
+      const underWay = await putUnderWay(scene, 'long')
+      const lock = takeWriteLock(scene.instance.dataDir)
+      try {
+        gate.open()
+        for (const { dialect, streamed, whole } of underWay) {
+          await within('the stream is given up', streamed.over, GIVE_UP_MS)
+          assert.ok(!streamed.text().includes(dialect.terminalMark), 'an end that is not booked')
+          assert.ok(streamed.text().includes(dialect.errorMark))
+          await within('the answer is given up', whole.over, GIVE_UP_MS)
+          assert.equal(whole.status(), 503)
+        }
+      } finally {
+        lock.release()
+      }
+      const next = scene.ask(CHAT, { tag: 'afterwards', model: 'priced' })
+      await within('the next request is answered', next.over, 2000)
+      assert.equal(next.status(), 200, next.text())
+      await until('the holds of what was given up are resolved', () => scene.books.openHolds() === 0, RESOLVE_MS)
+    }))
+
+  it('for longer than anyone waits: new requests get 503, not 401, and are not sent on', () =>
+    withScene(async (scene) => {
+      const lock = takeWriteLock(scene.instance.dataDir)
+      try {
+        const refused = DIALECTS.flatMap((dialect) =>
+          Array.from({ length: 20 }, () => scene.ask(dialect, { tag: 'refused', model: 'priced' })),
+        )
+        for (const answer of refused) {
+          await within('it is refused', answer.over, 8000)
+          assert.equal(answer.status(), 503, answer.text())
+          assert.match(answer.text(), /"storage_unavailable"/)
+          assert.ok(Number(answer.headers()['retry-after']) >= 1)
+        }
+      } finally {
+        lock.release()
+      }
+      assert.equal(scene.upstream.callsOf('refused').length, 0, 'a request without a hold reached the upstream')
+    }))
+})
+
+/** For three seconds: the process answers, and neither an end nor an answer is shown. */
+async function watchUnbooked(scene: Scene, underWay: readonly UnderWay[]): Promise<void> {
+  const beganAt = performance.now()
+  let slowestMs = 0
+  while (performance.now() - beganAt < SHORT_LOCK_MS) {
+    const askedAt = performance.now()
+    assert.equal((await fetch(`${scene.instance.baseUrl()}/healthz`)).status, 200)
+    slowestMs = Math.max(slowestMs, performance.now() - askedAt)
+    for (const { dialect, streamed, whole } of underWay) {
+      assert.ok(!streamed.text().includes(dialect.terminalMark), 'the end was shown before it was booked')
+      assert.ok(!streamed.text().includes(dialect.errorMark), streamed.text())
+      assert.equal(whole.status(), null, 'an answer was shown before it was booked')
+    }
+    await delay(20)
+  }
+  assert.ok(slowestMs < 500, `the event loop was held up for ${slowestMs} ms`)
+}
