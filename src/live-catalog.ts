@@ -1,7 +1,7 @@
 /** The catalogue in force while the server runs, and the settings of the server that stand in the same file. */
 import type { BlockList } from 'node:net'
 import type { Logger } from 'pino'
-import type { ServerOptions } from './api/server.ts'
+import type { ServerOptions } from './api/routes.ts'
 import type { CatalogSnapshot } from './control/catalog-source.ts'
 import { watchCatalog } from './control/catalog-watch.ts'
 import { createObservedShapes } from './control/observed-shapes.ts'

@@ -1,9 +1,10 @@
 /** The route table: what exists, who may ask, and who answers. A route cannot be added without saying who may ask. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BlockList } from 'node:net'
 import type { Product, Protocol } from '../base/words.ts'
+import type { Model, RequestShape } from '../domain/catalog.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { KeyOwner } from '../store/key.ts'
-import type { ServerOptions } from './server.ts'
 
 /**
  * - `none`: public.
@@ -12,6 +13,15 @@ import type { ServerOptions } from './server.ts'
  * - `key_or_free_model`: a key is checked when there is one; without it the gateway serves free models only.
  */
 export type AuthClass = 'none' | 'optional_key' | 'key' | 'key_or_free_model'
+
+export interface ServerOptions {
+  readonly maxBodyBytes: number
+  readonly trustedProxies: BlockList
+  /** How the instance is reached from outside; for links in what it serves. */
+  readonly publicUrl: string
+  /** The average request of a model, once there is traffic. */
+  readonly observedShape: (model: Model) => RequestShape | undefined
+}
 
 /** One request on its way through the server. */
 export interface Visit {

@@ -1,10 +1,9 @@
 /** The HTTP server: limits, request ids, routing, and one place where every failure becomes an answer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { BlockList, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { AppError, type ErrorCode } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Protocol } from '../base/words.ts'
-import type { Model, RequestShape } from '../domain/catalog.ts'
 import { findOwner, missingKey } from '../gateway/call.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { encodeError } from '../protocol/errors.ts'
@@ -12,16 +11,7 @@ import type { KeyOwner } from '../store/key.ts'
 import { findKey } from './credentials.ts'
 import { guessProtocol, parseProductPath } from './path.ts'
 import { asAppError, sendError, sendPreflight } from './reply.ts'
-import type { RouteDefinition, RouteTable, Visit } from './routes.ts'
-
-export interface ServerOptions {
-  readonly maxBodyBytes: number
-  readonly trustedProxies: BlockList
-  /** How the instance is reached from outside; for links in what it serves. */
-  readonly publicUrl: string
-  /** The average request of a model, once there is traffic. */
-  readonly observedShape: (model: Model) => RequestShape | undefined
-}
+import type { RouteDefinition, RouteTable, ServerOptions, Visit } from './routes.ts'
 
 export interface HttpServer {
   readonly server: Server

@@ -171,6 +171,42 @@ for (const dialect of DIALECTS) {
     }
   })
 
+  it(`${dialect.protocol}: nothing in a request chooses where it goes, or with which credential`, async () => {
+    const elsewhere = `http://127.0.0.1:${(canary.address() as AddressInfo).port}/`
+    const names = ['api_base', 'base_url', 'baseURL', 'url', 'endpoint', 'custom_host', 'proxy', 'provider', 'webhook']
+    const members = names.map((name) => `"${name}":"${elsewhere}"`).join(',')
+    const headers = [
+      'x-portkey-custom-host',
+      'x-base-url',
+      'x-upstream-url',
+      'x-forwarded-host',
+      'forwarded',
+      'referer',
+    ]
+    const body = dialect
+      .request({ model: 'chat-model', stream: false, maxTokens: 10, tag: 'elsewhere' })
+      .replace('{', `{${members},"extra_headers":{"authorization":"x"},"api_key":"other",`)
+    const lines = [
+      ...headers.map((name) => `${name}: ${elsewhere}`),
+      'cookie: a=b',
+      'x-api-version: 9',
+      'openai-organization: org',
+    ]
+    const answer = await target.askOnce(
+      rawPost(`/zen/v1/${dialect.path}?api_base=${elsewhere}`, [target.auth, ...lines], body),
+    )
+    assert.equal(answer.status, 200, answer.body)
+    assert.equal(canaryHits, 0)
+    const [call] = target.upstream.callsOf('elsewhere').slice(-1)
+    assert.equal(call?.requestLine, `POST /base/v1/${dialect.path} HTTP/1.1`)
+    const credential = family === 'messages' ? ['x-api-key', UPSTREAM_KEY] : ['authorization', `Bearer ${UPSTREAM_KEY}`]
+    assert.equal(call?.headers.get(credential[0] as string), credential[1])
+    const allowed = ['host', 'connection', 'content-type', 'content-length', 'accept', 'accept-encoding', 'user-agent']
+    const more = ['anthropic-version', 'anthropic-beta', 'openai-beta', credential[0]]
+    const foreign = [...(call?.headers.keys() ?? [])].filter((name) => ![...allowed, ...more].includes(name))
+    assert.deepEqual(foreign, [], 'only an allow-list of headers crosses')
+  })
+
   it(`${dialect.protocol}: interim answers before the real one are passed over`, async () => {
     const whole = jsonReply(dialect.whole('after hints', dialect.usage({ input: 1, output: 1 })))
     const answer = await ask(

@@ -129,7 +129,7 @@ async function judge(world: World): Promise<void> {
   const { scene, ends, oddities } = world
   await scene.assertBalanced()
   assert.deepEqual(oddities, [], 'answers that neither ended nor broke off')
-  assert.ok(ends.length >= 50 && world.interrupted >= 10, `too little load: ${ends.length}, ${world.interrupted}`)
+  assert.ok(ends.length >= 20 && world.interrupted >= 5, `too little load: ${ends.length}, ${world.interrupted}`)
   const nano = (tokens: number, dollars: number): bigint => BigInt(tokens * dollars * 1000)
   for (const { requestId, output } of ends) {
     const row = scene.books.find(requestId)

@@ -11,6 +11,7 @@ export interface BookRow {
   readonly id: string
   readonly model: string
   readonly funding: 'free' | 'plan' | 'balance'
+  readonly stream: bigint
   readonly state: 'held' | 'settled' | 'released'
   readonly outcome: string | null
   readonly estimated: bigint
@@ -34,14 +35,21 @@ export interface WindowBook {
   readonly limit_amount: bigint
 }
 
+export interface BookAttempt {
+  readonly provider: string
+  readonly outcome: string
+  readonly status: bigint | null
+  readonly took_ms: bigint
+}
+
 export interface Books {
   openHolds(): number
   balance(): { readonly posted: bigint; readonly held: bigint }
   windows(): WindowBook[]
   requests(): BookRow[]
   find(requestId: string): BookRow | null
-  /** Of a request: provider and outcome per attempt, in order. */
-  attempts(requestId: string): { readonly provider: string; readonly outcome: string; readonly status: bigint | null }[]
+  /** Of a request, in order. */
+  attempts(requestId: string): BookAttempt[]
   /** Of a request's settlement: amount by account kind. */
   entries(requestId: string): ReadonlyMap<string, bigint>
   /** The broken invariants at this instant, each with what broke it; empty when all is well. */
@@ -73,7 +81,10 @@ export function openBooks(dataDir: string): Books {
     requests: () => all<BookRow>('SELECT * FROM request ORDER BY id'),
     find: (requestId) => all<BookRow>('SELECT * FROM request WHERE id = ?', requestId)[0] ?? null,
     attempts: (requestId) =>
-      all('SELECT provider, outcome, status FROM attempt WHERE request_id = ? ORDER BY n', requestId),
+      all(
+        'SELECT provider, outcome, status, ended_at - started_at AS took_ms FROM attempt WHERE request_id = ? ORDER BY n',
+        requestId,
+      ),
     entries(requestId) {
       const rows = all<{ kind: string; amount: bigint }>(
         'SELECT a.kind, e.amount FROM entry e JOIN account a ON a.id = e.account_id WHERE e.transfer_id = ?',
