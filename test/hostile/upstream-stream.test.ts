@@ -8,7 +8,7 @@ import { type WatchedAnswer, watch } from '../support/stream-client.ts'
 import { until, within } from '../support/until.ts'
 import { startTarget, type Target, UPSTREAM_KEY } from './target.ts'
 
-const IDLE_MS = 1000
+const IDLE_MS = 900
 const TOTAL_MS = 2500
 /** How late a timer of the gateway may fire. */
 const LATE_MS = 1000
@@ -88,9 +88,9 @@ async function flood(call: ReceivedCall, text: string): Promise<void> {
   while (!call.isClosed()) await call.write(text)
 }
 
-describe('an upstream that breaks, stalls or swells', { concurrency: true }, () => {
+describe('an upstream that breaks, stalls or swells', { concurrency: 6 }, () => {
   for (const dialect of DIALECTS) {
-    describe(`${dialect.protocol}: a stream that breaks never looks whole`, { concurrency: true }, () => {
+    describe(`${dialect.protocol}: a stream that breaks never looks whole`, { concurrency: 10 }, () => {
       for (const { name, rest, timerMs = 0 } of streamFaults(dialect)) {
         it(`one that ${name}`, async () => {
           const { answer, tag } = open(dialect, async (call) => {
@@ -224,7 +224,7 @@ describe('an upstream that breaks, stalls or swells', { concurrency: true }, () 
     })
   }
 
-  describe('an upstream that does not answer is given up in time', { concurrency: true }, () => {
+  describe('an upstream that does not answer is given up in time', { concurrency: 10 }, () => {
     const silent: Record<string, { script: Script; timerMs: number }> = {
       'no head': { script: () => {}, timerMs: IDLE_MS },
       'half a head': { script: (call) => call.write('HTTP/1.1 200 OK\r\nx-a: '), timerMs: IDLE_MS },

@@ -97,6 +97,21 @@ describe('a client that leaves a stream', { concurrency: 40 }, () => {
       }
     }
 
+    it(`${dialect.protocol}: what came after it had left is not charged as delivered`, async () => {
+      const ask = asking(`${dialect.path.slice(0, 4)}-after`, {
+        leaveAfterBytes: dialect.opening(USAGE.input).length + 1,
+      })
+      const { row } = await leaveEarly(dialect, ask, async (call, left) => {
+        await call.write(STREAM_HEAD + dialect.opening(USAGE.input) + dialect.delta('the only words that came '))
+        await left
+        await delay(200)
+        await call.write(words(dialect))
+        await call.closed
+      })
+      assert.deepEqual([row.outcome, row.estimated], ['client_stopped', 1n])
+      assert.ok(row.output_tokens > 0n && row.output_tokens < 10n, `${row.output_tokens} tokens were charged`)
+    })
+
     it(`${dialect.protocol}, while the upstream goes on without end: it is cut off in a second`, async () => {
       const { row, tookMs } = await leaveEarly(
         dialect,
@@ -137,6 +152,18 @@ describe('a client that leaves before an answer in one piece', { concurrency: 16
       })
       assert.equal(row.charged, BigInt(USAGE.input) * INPUT_NANO + BigInt(USAGE.output) * OUTPUT_NANO)
       assert.equal(row.estimated, 0n)
+    })
+
+    it(`${dialect.protocol}: pays nothing when what comes late has no usage, for nothing was delivered`, async () => {
+      const uncounted = jsonReply(dialect.whole('too late', undefined), '200 OK', ['connection: close'])
+      const ask = asking(`${prefix}-uncounted`, { stream: false, leaveAfterBytes: 0 })
+      const { row } = await leaveEarly(dialect, ask, async (call, left) => {
+        await left
+        await delay(100)
+        await call.write(uncounted)
+        call.end()
+      })
+      assert.deepEqual([row.outcome, row.charged], ['client_stopped', 0n])
     })
 
     it(`${dialect.protocol}: and in the middle of it, pays its usage`, async () => {

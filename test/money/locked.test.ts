@@ -87,17 +87,7 @@ describe('while another process writes', { concurrency: true }, () => {
 
   it('a new request is not sent on before its hold is booked, and is then answered', () =>
     withScene(async (scene) => {
-      const lock = takeWriteLock(scene.instance.dataDir)
-      const answer = scene.ask(CHAT, { tag: 'waits', model: 'priced' })
-      try {
-        await delay(700)
-        assert.equal(scene.upstream.callsOf('waits').length, 0, 'sent before it was paid for')
-        assert.equal(answer.status(), null)
-      } finally {
-        lock.release()
-      }
-      assert.equal(await within('the answer', answer.over, 2000), 'whole')
-      assert.equal(answer.status(), 200)
+      await assertWaitsForShortLock(scene, 'waits')
     }))
 
   it('for longer than anyone waits: nothing ends as if it were whole, and all is well after it without a restart', () =>
@@ -141,8 +131,24 @@ describe('while another process writes', { concurrency: true }, () => {
         lock.release()
       }
       assert.equal(scene.upstream.callsOf('refused').length, 0, 'a request without a hold reached the upstream')
+      await assertWaitsForShortLock(scene, 'again')
     }))
 })
+
+/** A lock of less than a second delays a request: it is neither refused nor sent on before its hold is booked. */
+async function assertWaitsForShortLock(scene: Scene, tag: string): Promise<void> {
+  const lock = takeWriteLock(scene.instance.dataDir)
+  const answer = scene.ask(CHAT, { tag, model: 'priced' })
+  try {
+    await delay(700)
+    assert.equal(scene.upstream.callsOf(tag).length, 0, 'sent before it was paid for')
+    assert.equal(answer.status(), null, answer.text())
+  } finally {
+    lock.release()
+  }
+  assert.equal(await within('the answer', answer.over, 2000), 'whole')
+  assert.equal(answer.status(), 200)
+}
 
 /** For three seconds: the process answers, and neither an end nor an answer is shown. */
 async function watchUnbooked(scene: Scene, underWay: readonly UnderWay[]): Promise<void> {

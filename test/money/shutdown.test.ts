@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DIALECTS, type Dialect, jsonReply, STREAM_HEAD } from '../support/dialect.ts'
 import { within } from '../support/until.ts'
+import { takeWriteLock } from '../support/write-lock.ts'
 import { createGate, dialectOf, type Gate, requestIdOf, type Scene, startScene } from './scene.ts'
 
 const STREAMS = 24
@@ -80,6 +82,38 @@ describe('SIGTERM', { concurrency: true }, () => {
         assert.ok(!answer.text().includes(dialect.terminalMark))
         assert.ok(answer.text().includes(dialect.errorMark), `cut without a word: ${answer.text()}`)
         assert.equal(scene.books.find(requestIdOf(answer))?.charged, 0n)
+      }
+    })
+  })
+
+  it('shows no end that comes too late to be paid', async () => {
+    await withScene({ ZENDO_SHUTDOWN_MS: '300' }, async (scene) => {
+      const gate = createGate()
+      serveThroughGate(scene, 'late', gate)
+      const answers = DIALECTS.map((dialect) => ({
+        dialect,
+        answer: scene.ask(dialect, { tag: 'late', model: 'priced' }),
+      }))
+      await Promise.all(answers.map(({ answer }) => answer.saw('half ')))
+      // Kept from being booked until the upstream has ended, the interrupted answers must still not look whole.
+      const lock = takeWriteLock(scene.instance.dataDir)
+      try {
+        scene.instance.signal('SIGTERM')
+        await delay(600)
+        gate.open()
+        await Promise.all(answers.map(({ answer }) => Promise.race([answer.saw('whole'), answer.over])))
+      } finally {
+        lock.release()
+      }
+      assert.equal(await within('the process ends', scene.instance.exited(), 4000), 0)
+      for (const { dialect, answer } of answers) {
+        await answer.over
+        const isSettled = scene.books.find(requestIdOf(answer))?.state === 'settled'
+        assert.equal(
+          answer.text().includes(dialect.terminalMark),
+          isSettled,
+          'an end was shown exactly when it was paid',
+        )
       }
     })
   })

@@ -10,6 +10,11 @@ import { until } from './until.ts'
 const REPOSITORY = join(import.meta.dirname, '..', '..')
 const START_LIMIT_MS = 30_000
 const KEY = /sk-zendo-[0-9A-Za-z]{34}/
+/** A test that dies takes its gateways with it. */
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
 
 export interface Instance {
   readonly dataDir: string
@@ -18,6 +23,8 @@ export interface Instance {
   /** `http://127.0.0.1:PORT` of the running process; another one after each start. */
   baseUrl(): string
   port(): number
+  /** Of the running process. */
+  pid(): number
   /** Everything printed by all starts so far, both streams. */
   output(): string
   /** Resident memory of the running process in MiB. */
@@ -115,6 +122,7 @@ export async function prepareInstance(options: InstanceOptions): Promise<Instanc
     baseUrl: () => running().baseUrl ?? '',
     port: () => Number(new URL(running().baseUrl ?? '').port),
     output: () => output,
+    pid: () => running().child.pid ?? 0,
     residentMiB: () => residentMiB(running().child.pid ?? 0),
     start,
     startWithoutWaiting: () => void begin(),
@@ -136,6 +144,8 @@ function environmentWithoutZendo(): NodeJS.ProcessEnv {
 
 function spawnGateway(env: NodeJS.ProcessEnv, print: (text: string) => void): Run {
   const child = spawn(process.execPath, ['src/main.ts'], { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
   const run: Run = {
     child,
     exited: new Promise((resolve) => child.once('exit', resolve)),
