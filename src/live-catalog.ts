@@ -15,7 +15,8 @@ import type { Database } from './store/database.ts'
 
 export interface LiveCatalog {
   catalog(): Catalog
-  serverOptions(): ServerOptions
+  /** `publicUrl` is how clients reach the server. */
+  serverOptions(publicUrl: string): ServerOptions
   /** Reads the file and its secrets again, also when the file itself did not change. */
   reload(): void
   close(): void
@@ -33,7 +34,6 @@ export interface LiveCatalogOptions {
 export async function startLiveCatalog(options: LiveCatalogOptions): Promise<LiveCatalog> {
   const { settings, simulatedBaseUrl, database, commits, log } = options
   const observedShape = createObservedShapes(database, Date.now)
-  const publicUrl = settings.publicUrl ?? `http://${settings.host}:${settings.port}`
   let proxies: { snapshot: CatalogSnapshot; list: BlockList } | null = null
 
   const watch = await watchCatalog({
@@ -51,7 +51,7 @@ export async function startLiveCatalog(options: LiveCatalogOptions): Promise<Liv
 
   return {
     catalog: () => watch.current().catalog,
-    serverOptions() {
+    serverOptions(publicUrl) {
       const snapshot = watch.current()
       if (proxies?.snapshot !== snapshot) {
         proxies = { snapshot, list: parseTrustedProxies(snapshot.server.trustedProxies) }

@@ -72,8 +72,10 @@ export async function serve(settings: Settings): Promise<RunningServer> {
     drainMs: DRAIN_MS,
   }
   const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes])
-  const http = createHttpServer(gateway, routes, live.serverOptions)
+  let publicUrl = settings.publicUrl ?? ''
+  const http = createHttpServer(gateway, routes, () => live.serverOptions(publicUrl))
   const url = await listen(http, settings)
+  publicUrl ||= url
   opened.defer(() => http.drain(settings.shutdownMs))
   // Last of all: the key is shown once, and a start that fails must not have used that up.
   const setup = setUpInstance(database, { nowMs: Date.now(), randomBytes })
@@ -107,15 +109,24 @@ function listen({ server }: HttpServer, settings: Settings): Promise<string> {
 /** What is done now and then: noticing other processes' changes, and forgetting old addresses. */
 function startChores(gateway: Gateway): () => void {
   const { database, keys, clock } = gateway
-  const version = (): bigint | undefined => database.get<{ data_version: bigint }>('PRAGMA data_version')?.data_version
-  let seen = version()
+  const { log } = gateway
+  let seen: bigint | undefined
   const poll = setInterval(() => {
-    const now = version()
-    if (now !== seen) keys.clear()
-    seen = now
+    try {
+      const now = database.get<{ data_version: bigint }>('PRAGMA data_version')?.data_version
+      if (now !== seen) keys.clear()
+      seen = now
+    } catch (err) {
+      log.error({ err }, 'the database cannot be read; keys that were revoked may still be taken')
+    }
   }, CHANGE_POLL_MS)
   const forget = setInterval(() => {
-    void gateway.commits.run(() => deleteAnonymousUseBefore(database, Math.floor(clock() / DAY_MS)))
+    const today = Math.floor(clock() / DAY_MS)
+    gateway.commits
+      .run(() => deleteAnonymousUseBefore(database, today))
+      .catch((err: unknown) => {
+        log.error({ err }, 'addresses of earlier days were not forgotten; the next hour tries again')
+      })
   }, HOUR_MS)
   return () => {
     clearInterval(poll)

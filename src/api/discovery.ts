@@ -23,7 +23,7 @@ export const discoveryRoutes: readonly RouteDefinition[] = [
   { method: 'GET', pattern: 'P/usage', auth: 'key', protocol: null, handle: sendUsage },
   { method: 'GET', pattern: 'P/api.json', auth: 'none', protocol: null, handle: sendCatalogue },
   { method: 'GET', pattern: '/healthz', auth: 'none', protocol: null, handle: sendHealth },
-  { method: 'GET', pattern: '/readyz', auth: 'none', protocol: null, handle: sendHealth },
+  { method: 'GET', pattern: '/readyz', auth: 'none', protocol: null, handle: sendReadiness },
   { method: 'GET', pattern: '/', auth: 'none', protocol: null, handle: sendWelcome },
 ]
 
@@ -106,6 +106,12 @@ function sendCatalogue(visit: Visit): void {
 
 function sendHealth(visit: Visit): void {
   sendJson(visit.response, visit.id, { status: 'ok' })
+}
+
+/** Ready means that a hold could be written now. */
+async function sendReadiness(visit: Visit): Promise<void> {
+  await visit.gateway.commits.run(() => undefined)
+  sendJson(visit.response, visit.id, { status: 'ready' })
 }
 
 function sendWelcome(visit: Visit): void {

@@ -12,6 +12,8 @@ import type { RouteDefinition, Visit } from './routes.ts'
 
 /** Whichever of these a client sends names its session; opencode's own first. */
 const SESSION_HEADERS = ['x-zendo-session', 'x-opencode-session', 'x-session-affinity', 'x-claude-code-session-id']
+/** Without a key anyone could fill the memory with bodies; a long agent session is well below this. */
+const ANONYMOUS_BODY_BYTES = 2 * 1024 * 1024
 const SESSION_FORM = /^[\w.:-]{1,128}$/
 
 export const inferenceRoutes: readonly RouteDefinition[] = [
@@ -44,7 +46,8 @@ function relayRoute(tail: string, protocol: RelayProtocol): RouteDefinition {
 
 async function readInference(visit: Visit, protocol: RelayProtocol): Promise<InferenceRequest> {
   const { request, owner } = visit
-  const body = await readBody(request, visit.options.maxBodyBytes)
+  const { maxBodyBytes } = visit.options
+  const body = await readBody(request, owner ? maxBodyBytes : Math.min(maxBodyBytes, ANONYMOUS_BODY_BYTES))
   if (body.length === 0) throw new AppError('invalid_request', 'The request has no body. Send a JSON object.')
   return {
     id: visit.id,

@@ -26,6 +26,8 @@ const REQUEST_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 75_000
 /** How long a shutdown waits for what it has interrupted to be settled and told. */
 const INTERRUPT_MS = 2000
+/** A client that leaves what was written for it untaken for this long, and at most twice as long, counts as gone. */
+const CLIENT_STALL_MS = 30_000
 const MAX_URL_BYTES = 8 * 1024
 
 export function createHttpServer(gateway: Gateway, routes: RouteTable, options: () => ServerOptions): HttpServer {
@@ -55,7 +57,15 @@ export function createHttpServer(gateway: Gateway, routes: RouteTable, options: 
   )
   // Node would answer other expectations than 100-continue by itself, without a body.
   server.on('checkExpectation', serve)
-  server.on('clientError', refuseUnparsed)
+  const takenBytes = new WeakMap<ServerResponse, number>()
+  const sweep = setInterval(dropStalledReaders, CLIENT_STALL_MS, underWay, takenBytes)
+  sweep.unref()
+  server.on('clientError', (error, socket) => {
+    // Behind an answer that has begun, another head would be part of its body.
+    const isAnswering = [...underWay].some((response) => response.headersSent && response.req.socket === socket)
+    if (isAnswering) socket.destroy()
+    else refuseUnparsed(error, socket as Socket)
+  })
   return {
     server,
     async drain(timeoutMs) {
@@ -69,8 +79,23 @@ export function createHttpServer(gateway: Gateway, routes: RouteTable, options: 
         await gateway.underWay.whenEmpty(INTERRUPT_MS)
         if (underWay.size > 0) await idleOrTimeout(whenIdle, INTERRUPT_MS)
       }
+      clearInterval(sweep)
       server.closeAllConnections()
     },
+  }
+}
+
+/**
+ * Drops clients that took nothing since the last look though there is something for them: each would keep a hold, an
+ * upstream connection and its buffers for as long as the whole request may last.
+ */
+function dropStalledReaders(underWay: ReadonlySet<ServerResponse>, takenBytes: WeakMap<ServerResponse, number>): void {
+  for (const response of underWay) {
+    const { socket } = response
+    if (!socket || socket.writableLength === 0) continue
+    const taken = socket.bytesWritten - socket.writableLength
+    if (takenBytes.get(response) === taken) socket.destroy()
+    else takenBytes.set(response, taken)
   }
 }
 
@@ -131,6 +156,9 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
     await route.handle(visit)
   } catch (error) {
     const known = asAppError(error)
+    if (known.code === 'storage_unavailable') {
+      gateway.log.error({ requestId: id, cause: known.cause }, 'a request was refused: the database cannot be written')
+    }
     if (known.code === 'internal') gateway.log.error({ requestId: id, err: error }, 'a request failed unexpectedly')
     const shape = protocol ?? guessProtocol(path, request.headers['anthropic-version'] !== undefined)
     sendError({ response, protocol: shape, requestId: id, clock: gateway.clock, close: around.draining }, known)

@@ -65,7 +65,7 @@ export interface LimitDetail {
 
 export interface AppErrorOptions {
   readonly limit?: LimitDetail
-  /** Replaces the status of the class; only `upstream_rejected` (as it came) and transport errors (405, 408, 431) use it. */
+  /** Replaces the status of the class; only `upstream_rejected` (as it came) and transport errors (408, 417, 426, 431) use it. */
   readonly status?: number
   readonly retryAfterSeconds?: number
   /** The field of the request body at fault. */

@@ -67,10 +67,6 @@ export function toUsdNumber(amount: bigint): number {
   return Number(formatUsd(amount))
 }
 
-export function addUsd(a: NanoUsd, b: NanoUsd): NanoUsd {
-  return (a + b) as NanoUsd
-}
-
 export function subtractUsd(a: NanoUsd, b: NanoUsd): NanoUsd {
   return (a - b) as NanoUsd
 }

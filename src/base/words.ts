@@ -10,7 +10,3 @@ export const PRODUCTS = ['zen', 'go'] as const
 
 /** What pays for a request; chosen once, before dispatch. */
 export type Funding = 'free' | 'plan' | 'balance'
-
-export function isProtocol(value: unknown): value is Protocol {
-  return (PROTOCOLS as readonly unknown[]).includes(value)
-}

@@ -36,7 +36,11 @@ export function addUsageCommand(program: Command, session: Session): void {
     .option('--workspace <workspace>', 'id or name; needed when there are several')
     .addOption(new Option('--member <member>', 'only what this member has left: id or name').conflicts('key'))
     .option('--key <key>', "only what this key's owner has left: id of the key")
-    .addOption(new Option('--by <group>', 'sum the requests by day, model or key').choices(USAGE_GROUPINGS))
+    .addOption(
+      new Option('--by <group>', 'sum the requests of the workspace by day, model or key')
+        .choices(USAGE_GROUPINGS)
+        .conflicts(['key', 'member']),
+    )
     .option('--since <when>', 'with --by: from when on, like 7d, 12h or 2026-11-01', parseSince, parseSince('30d'))
     .addOption(
       new Option('--explain <request>', 'id of a request: show how its charge came about').conflicts(['by', 'key']),

@@ -44,10 +44,7 @@ export type LoadedCatalog =
 
 /** Never throws: whatever is wrong with the file, a secret in it or its absence is a problem with a place. */
 export async function loadCatalog(options: CatalogSourceOptions): Promise<LoadedCatalog> {
-  const path = configPathOf(options)
-  const text = await readConfigText(path)
-  if (text === null && options.configPath !== null) return fileProblem(path, 'there is no such file')
-  return snapshotOf(text, options)
+  return snapshotOf(await readConfigText(configPathOf(options)), options)
 }
 
 export function configPathOf(options: CatalogSourceOptions): string {
@@ -64,10 +61,11 @@ export async function readConfigText(path: string): Promise<string | null | Erro
   }
 }
 
-/** Builds a snapshot from what `readConfigText` returned; no file means the built-in catalogue alone. */
+/** Builds a snapshot from what `readConfigText` returned; no file, unless one was asked for, means the built-in entries. */
 export async function snapshotOf(text: string | null | Error, options: CatalogSourceOptions): Promise<LoadedCatalog> {
   const path = configPathOf(options)
   const builtIn = options.builtIn ?? BUILT_IN_CATALOG
+  if (text === null && options.configPath !== null) return fileProblem(path, 'there is no such file')
   if (text instanceof Error) return fileProblem(path, `the file cannot be read (${codeOf(text)})`)
   const parsed = text === null ? { ok: true as const, config: null } : parseConfig(text, path, builtIn)
   if (!parsed.ok) return parsed

@@ -8,7 +8,6 @@ import {
   type CatalogSourceOptions,
   configPathOf,
   type LoadedCatalog,
-  loadCatalog,
   readConfigText,
   snapshotOf,
 } from './catalog-source.ts'
@@ -72,7 +71,7 @@ export async function watchCatalog(options: CatalogWatchOptions): Promise<Catalo
   }
 
   lastText = await readConfigText(path)
-  const first = await loadCatalog(options)
+  const first = await snapshotOf(lastText, options)
   if (!first.ok) {
     watcher?.close()
     clearTimeout(settling)

@@ -32,7 +32,7 @@ const DEMO_CREDIT = parseUsd(5)
 const FIRST_PLAN = 'go'
 
 /**
- * Run at every start, before the server listens. On an empty database it makes a workspace with an admin, a balance
+ * Run at every start, once nothing else can fail any more: what it makes is shown once. On an empty database it makes a workspace with an admin, a balance
  * with demo credit, a Go seat and a key, in one transaction; otherwise it changes nothing.
  */
 export function setUpInstance(db: Database, options: SetupOptions): Setup {

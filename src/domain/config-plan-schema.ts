@@ -1,6 +1,6 @@
 /** The schema of one entry of `plans`: a fee and its windows. */
 import { z } from 'zod'
-import { DEFAULTS, distinct, product } from './config-defaults.ts'
+import { DEFAULTS, distinct } from './config-defaults.ts'
 import { positiveUsd, text, usd } from './config-values.ts'
 
 const windowName = text(32).describe('Shown to clients and in errors; unique in the plan.')
@@ -40,7 +40,7 @@ export const planEntry = z.strictObject({
     .optional()
     .describe('How often it is paid.')
     .meta({ default: 'month' }),
-  products: distinct(z.array(product))
+  products: distinct(z.array(z.literal('go', { error: 'a plan pays for "go": Zen is always paid from the balance' })))
     .optional()
     .describe('What the plan pays for.')
     .meta({ default: DEFAULTS.planProducts }),

@@ -51,7 +51,11 @@ export const planWeight = z
     else if (weight > parseWeight(MAX_WEIGHT)) context.addIssue(`must not be above ${MAX_WEIGHT}`)
   })
 
-export const tokens = z.int({ error: 'expected a whole number of tokens' }).min(1, { error: 'must be above zero' })
+/** At most what still prices into a ledger's 64 bits at any price. */
+export const tokens = z
+  .int({ error: 'expected a whole number of tokens' })
+  .min(1, { error: 'must be above zero' })
+  .max(100_000_000, { error: 'must be at most 100,000,000' })
 
 export const tokenCount = z
   .int({ error: 'expected a whole number of tokens' })

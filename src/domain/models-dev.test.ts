@@ -22,7 +22,7 @@ describe('the models.dev shape', () => {
       env: ['OPENCODE_API_KEY'],
       npm: '@ai-sdk/openai-compatible',
       api: 'https://zendo.example/zen/go/v1',
-      doc: 'https://zendo.example/console',
+      doc: 'https://zendo.example/',
     })
     assert.equal(opencode?.api, 'https://zendo.example/zen/v1')
     assert.deepEqual(

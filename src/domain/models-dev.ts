@@ -51,7 +51,7 @@ export function modelsDevCatalog(catalog: Catalog, publicUrl: string, servedProt
         env: [KEY_VARIABLE],
         npm: DEFAULT_NPM,
         api: `${publicUrl.replace(/\/+$/, '')}${basePath(product)}`,
-        doc: `${publicUrl.replace(/\/+$/, '')}/console`,
+        doc: `${publicUrl.replace(/\/+$/, '')}/`,
         models: Object.fromEntries(models.map((model) => [model.id, modelsDevModel(model)])),
       }
       return [id, provider]

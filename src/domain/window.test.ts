@@ -44,6 +44,12 @@ describe('window bounds', () => {
     ])
   })
 
+  it('an anchored week is a week, from the anchor on', () => {
+    const anchored: WindowSpec = { ...month, unit: 'week' }
+    const bounds = boundsText(anchored, '2026-02-08T10:00:00Z')
+    assert.deepEqual(bounds, ['2026-02-07T10:30:00.000Z', '2026-02-14T10:30:00.000Z'])
+  })
+
   it('contain the instant they were asked for, and follow each other without a gap', () => {
     const instant = fc.integer({ min: at('2020-01-01T00:00:00Z'), max: at('2060-01-01T00:00:00Z') })
     fc.assert(

@@ -21,21 +21,21 @@ const FIRST_MONDAY_MS = 4 * DAY_MS
 
 /**
  * The window that a request admitted now would count in, if none is open.
- * A session starts now; calendar weeks start Monday 00:00 UTC; anchored months run from the seat's start.
+ * A session starts now; calendar weeks start Monday 00:00 UTC; anchored weeks and months run from the seat's start.
  */
 export function windowBoundsAt(spec: WindowSpec, nowMs: number, anchorMs: number): WindowBounds {
   switch (spec.kind) {
     case 'session':
       return { startsAtMs: nowMs, endsAtMs: nowMs + spec.lengthMs }
     case 'calendar':
-      return spec.unit === 'month' ? calendarMonth(nowMs) : calendarWeek(nowMs)
+      return spec.unit === 'month' ? calendarMonth(nowMs) : weekFrom(FIRST_MONDAY_MS, nowMs)
     case 'anchored':
-      return anchoredMonth(nowMs, anchorMs)
+      return spec.unit === 'week' ? weekFrom(anchorMs, nowMs) : anchoredMonth(nowMs, anchorMs)
   }
 }
 
-function calendarWeek(nowMs: number): WindowBounds {
-  const startsAtMs = Math.floor((nowMs - FIRST_MONDAY_MS) / WEEK_MS) * WEEK_MS + FIRST_MONDAY_MS
+function weekFrom(anchorMs: number, nowMs: number): WindowBounds {
+  const startsAtMs = Math.floor((nowMs - anchorMs) / WEEK_MS) * WEEK_MS + anchorMs
   return { startsAtMs, endsAtMs: startsAtMs + WEEK_MS }
 }
 

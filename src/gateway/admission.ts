@@ -14,7 +14,7 @@ import { addressGroup } from '../domain/client-address.ts'
 import { outputCap, promptBound } from '../domain/hold-size.ts'
 import { worstCaseCharge } from '../domain/price.ts'
 import { findFullWindow, type WindowState } from '../domain/window.ts'
-import { holdBalance, loadBalance } from '../store/account.ts'
+import { type Account, holdBalance, loadBalance } from '../store/account.ts'
 import { countAnonymousUse } from '../store/anonymous-use.ts'
 import { type CurrentWindow, loadCurrentWindows } from '../store/current-window.ts'
 import type { Database } from '../store/database.ts'
@@ -85,9 +85,7 @@ function admitFree(db: Database, question: Question): Verdict {
 function admitOnBalance(db: Database, question: Question, owner: KeyOwner): Verdict {
   const { hold, call } = question
   if (!holdBalance(db, owner.balanceId, hold)) {
-    const balance = loadBalance(db, owner.workspaceId)
-    const available = balance ? nanoUsd(balance.posted - balance.held) : ZERO_USD
-    return refuse(insufficientBalance(available, hold, call.model))
+    return refuse(insufficientBalance(loadBalance(db, owner.workspaceId), hold, call.model))
   }
   return accept(db, question, 'balance', null)
 }
@@ -157,13 +155,16 @@ function refuse(error: AppError): Verdict {
   return { ok: false, error }
 }
 
-function insufficientBalance(available: NanoUsd, hold: NanoUsd, model: Model): AppError {
+function insufficientBalance(balance: Account | undefined, hold: NanoUsd, model: Model): AppError {
+  const posted = balance?.posted ?? ZERO_USD
+  const held = balance?.held ?? ZERO_USD
+  const available = nanoUsd(posted - held)
   const limit: LimitDetail = {
     name: 'balance',
     kind: 'balance',
     scope: 'workspace',
-    used: formatUsd(hold),
-    limit: formatUsd(available),
+    used: formatUsd(held),
+    limit: formatUsd(posted),
     unit: 'usd',
     resetsAtMs: null,
   }
@@ -180,29 +181,49 @@ function planRequired(call: Call): AppError {
   )
 }
 
+/** How soon to ask again when it is other requests' holds that are in the way: they last as long as an answer. */
+const HELD_RETRY_SECONDS = 5
+
 function planLimit(window: WindowState, hold: NanoUsd, workspaceId: string): AppError {
   const { name, kind, limit } = window.spec
-  const used = nanoUsd(window.settled + window.held)
-  // Waiting does not help a request that is larger than the whole window.
+  const isHeldOnly = window.settled + hold <= limit
+  // Waiting for the reset does not help a request that is larger than the whole window.
   const neverFits = hold > limit
-  const resetsAt = formatInstant(window.endsAtMs)
-  const message = neverFits
-    ? `This request may take up to $${formatUsd(hold)}, more than the whole ${name} limit of $${formatUsd(limit)}. ` +
-      'Ask for less output (max_tokens), or let the seat use the balance.'
-    : `The ${name} limit of $${formatUsd(limit)} is reached: $${formatUsd(used)} are used or held, and this request may ` +
-      `take up to $${formatUsd(hold)}. It resets at ${resetsAt}. To go on now, let the seat use the balance.`
-  return new AppError('plan_limit', message, {
+  return new AppError('plan_limit', planLimitMessage(window, hold), {
     limit: {
       name,
       kind,
       scope: 'seat',
-      used: formatUsd(used),
+      used: formatUsd(window.settled + window.held),
       limit: formatUsd(limit),
       unit: 'usd',
       resetsAtMs: neverFits ? null : window.endsAtMs,
     },
     metadata: { workspace: workspaceId, limitName: name },
+    ...(isHeldOnly && { retryAfterSeconds: HELD_RETRY_SECONDS }),
   })
+}
+
+/** Says which limit, how much of it, until when, and what helps. */
+function planLimitMessage(window: WindowState, hold: NanoUsd): string {
+  const { name, limit } = window.spec
+  const request = `this request may take up to $${formatUsd(hold)}`
+  if (hold > limit) {
+    return (
+      `The ${name} limit of $${formatUsd(limit)} is smaller than what this request may take, up to $${formatUsd(hold)}. ` +
+      'Ask for less output (max_tokens), or let the seat use the balance.'
+    )
+  }
+  const used = `$${formatUsd(window.settled)} used, $${formatUsd(window.held)} held by requests under way`
+  if (window.settled + hold <= limit) {
+    return `The ${name} limit of $${formatUsd(limit)} has no room right now: ${used}, and ${request}. Try again in a few seconds.`
+  }
+  const resetsAt = formatInstant(window.endsAtMs)
+  const reached = window.settled >= limit ? 'is reached' : 'does not fit this request'
+  return (
+    `The ${name} limit of $${formatUsd(limit)} ${reached}: ${used}, and ${request}. It resets at ${resetsAt}. ` +
+    'To go on now, ask for less output (max_tokens), or let the seat use the balance.'
+  )
 }
 
 function freeLimit(limit: number, resetsAtMs: number): AppError {

@@ -173,17 +173,28 @@ class Attempt implements UpstreamReceiver, Interruptible {
 
   #fail(reason: FailureReason): void {
     if (this.#over) return
-    if (reason === 'operator') {
-      const refusal = { provider: this.#route.provider.id, status: this.#status }
-      this.#exchange.gateway.log.error(
-        refusal,
-        'the provider refused its credential or account; check its key and balance',
-      )
-    }
+    this.#logFailure(reason)
     this.#record(reason)
     const retryAfter = Number(this.#headers['retry-after'])
     this.#finish({ kind: 'failed', reason, retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null })
     this.#upstream?.abort()
+  }
+
+  /** For the operator alone: the client is told nothing of why. Never the upstream's words, which may quote a prompt. */
+  #logFailure(reason: FailureReason): void {
+    if (this.#exchange.clientGone || reason === 'interrupted') return
+    const { gateway, admission } = this.#exchange
+    const failure = {
+      requestId: admission.call.request.id,
+      provider: this.#route.provider.id,
+      reason,
+      status: this.#status === 0 ? null : this.#status,
+    }
+    if (reason === 'operator') {
+      gateway.log.error(failure, 'the provider refused its credential or account; check its key and balance')
+    } else {
+      gateway.log.warn(failure, 'a provider failed before an answer')
+    }
   }
 
   #record(outcome: string): void {

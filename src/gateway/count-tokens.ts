@@ -4,7 +4,7 @@ import { AppError } from '../base/errors.ts'
 import type { Route } from '../domain/catalog.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
 import { rewriteRequest } from '../protocol/request.ts'
-import type { UpstreamReceiver } from '../upstream/client.ts'
+import type { UpstreamExchange, UpstreamReceiver } from '../upstream/client.ts'
 import { isEncoded, upstreamHeaders } from '../upstream/headers.ts'
 import { type Call, type InferenceRequest, readCall } from './call.ts'
 import type { Gateway } from './gateway.ts'
@@ -25,7 +25,8 @@ export async function countTokens(
 ): Promise<TokenCount> {
   const call = readCall(gateway, request, { needsMaxTokens: false })
   const [route] = call.routes
-  const counted = route ? await askUpstream(gateway, call, route, client) : null
+  // Without a key nothing limits how often the operator's credential would be used.
+  const counted = route && request.owner ? await askUpstream(gateway, call, route, client) : null
   if (counted) return counted
   return { status: 200, body: { input_tokens: Math.max(1, promptEstimate(request.body.length, call.model)) } }
 }
@@ -66,6 +67,9 @@ function exchange(
     const chunks: Buffer[] = []
     let status = 0
     let size = 0
+    let upstream: UpstreamExchange | null = null
+    const leave = (): void => upstream?.abort()
+    ask.client.once('close', leave)
     const finish = (answer: { status: number; body: string } | null): void => {
       ask.client.off('close', leave)
       resolve(answer)
@@ -82,7 +86,7 @@ function exchange(
       onEnd: () => finish({ status, body: Buffer.concat(chunks).toString() }),
       onFailure: () => finish(null),
     }
-    const upstream = gateway.upstream.send(
+    upstream = gateway.upstream.send(
       {
         endpoint: provider.endpoints.get(protocol) ?? '',
         path: ask.path,
@@ -93,8 +97,6 @@ function exchange(
       },
       receiver,
     )
-    const leave = (): void => upstream.abort()
-    ask.client.once('close', leave)
   })
 }
 

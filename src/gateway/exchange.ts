@@ -38,11 +38,11 @@ export interface AttemptContext {
   readonly startedAtMs: number
 }
 
-/** The outcome of an answer that ended by itself. */
-export function outcomeOfAnswer(reply: ReplySummary): Outcome {
+/** The outcome of an answer that ended by itself; what is free of charge is so whoever was still listening. */
+export function outcomeOfAnswer({ clientGone }: Exchange, reply: ReplySummary): Outcome {
   if (reply.finish === 'content_filter') return 'filtered'
-  if (reply.hasOutput || reply.finish === 'length' || reply.finish === 'pause') return 'complete'
-  return 'empty'
+  if (!reply.hasOutput && reply.finish !== 'length' && reply.finish !== 'pause') return 'empty'
+  return clientGone ? 'client_stopped' : 'complete'
 }
 
 /** Puts together what `settle` needs of an answer. */
@@ -51,6 +51,8 @@ export function resultOf(
   end: {
     outcome: Outcome
     reply: ReplySummary | null
+    /** Where it is less than what the reply holds: the client had left before. */
+    deliveredTokens?: number | null
     provider: string | null
     status: number | null
     errorCode?: string | null
@@ -64,7 +66,7 @@ export function resultOf(
       usage: end.reply?.usage ?? null,
       usageIsFinal: end.reply?.usageIsFinal ?? false,
       promptEstimate: promptEstimate(call.request.body.length, call.model),
-      deliveredTokens: end.reply?.deliveredTokens ?? 0,
+      deliveredTokens: end.deliveredTokens ?? end.reply?.deliveredTokens ?? 0,
     },
     status: end.status,
     errorCode: end.errorCode ?? null,

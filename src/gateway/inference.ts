@@ -13,6 +13,9 @@ import type { Interruptible } from './under-way.ts'
 
 /** Clients ask again by themselves, often ten times; more than this inside would only multiply that. */
 const MAX_ATTEMPTS = 3
+/** When a client may ask again, if the upstream does not say; and at most, whatever it says. */
+const DEFAULT_RETRY_SECONDS = 2
+const MAX_RETRY_SECONDS = 60
 
 /**
  * Answers one inference request. Whatever happens after the hold, the request ends settled or released.
@@ -115,6 +118,6 @@ function failureError(reason: FailureReason, retryAfterSeconds: number | null): 
     late
       ? 'The model did not answer in time. Nothing was charged.'
       : 'The model cannot be reached right now. Nothing was charged.',
-    { cause: reason, ...(retryAfterSeconds === null ? {} : { retryAfterSeconds: Math.min(retryAfterSeconds, 60) }) },
+    { cause: reason, retryAfterSeconds: Math.min(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS) },
   )
 }

@@ -16,13 +16,14 @@ export interface WholeAnswer {
 
 /** Settles a complete answer and sends it. @throws AppError storage_unavailable */
 export async function relayAnswer(exchange: Exchange, answer: WholeAnswer, reply: ReplySummary): Promise<void> {
-  const outcome: Outcome = exchange.clientGone ? 'client_stopped' : outcomeOfAnswer(reply)
+  const outcome = outcomeOfAnswer(exchange, reply)
   const settlement = await settle(
     exchange.gateway,
     exchange.admission,
     resultOf(exchange, {
       outcome,
       reply,
+      deliveredTokens: exchange.clientGone ? 0 : null,
       provider: answer.provider,
       status: answer.status,
       firstByteAtMs: exchange.gateway.clock(),

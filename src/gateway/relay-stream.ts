@@ -30,6 +30,8 @@ export class StreamRelay {
   #waitsForDrain = false
   #firstByteAtMs: number | null = null
   #timer: NodeJS.Timeout | null = null
+  /** What the client had got when it left; null while it is there. */
+  #deliveredTokens: number | null = null
 
   /** Sends the head at once; `done` is called when nothing is left to do. */
   constructor(
@@ -67,8 +69,11 @@ export class StreamRelay {
   }
 
   push(chunk: Buffer): void {
+    if (this.#interrupted) return
     try {
-      this.#write(this.#reader.push(chunk))
+      const out = this.#reader.push(chunk)
+      // What follows an upstream's error may give away what the error itself may not.
+      this.#write(this.#reader.ending === 'error' ? this.#redacted(out) : out)
     } catch (error) {
       this.#breakOff(error)
       return
@@ -101,6 +106,7 @@ export class StreamRelay {
 
   /** The client left. What still comes is read on, until the attempt breaks it off. */
   clientLeft(): void {
+    this.#deliveredTokens = this.#firstByteAtMs === null ? 0 : this.#reader.reply.deliveredTokens
     this.#upstream.resume()
   }
 
@@ -115,8 +121,9 @@ export class StreamRelay {
     if (!(error instanceof AppError)) throw error
     this.#failure = 'protocol'
     this.#upstreamEnded = true
-    this.#upstream.abort()
+    // Concluded first: the abort reports back at once, and its reason is not this one.
     this.#conclude()
+    this.#upstream.abort()
   }
 
   #write(buffers: readonly Buffer[]): void {
@@ -142,17 +149,22 @@ export class StreamRelay {
   #conclude(): void {
     if (this.#state !== 'running') return
     this.#state = 'settling'
-    if (this.#timer) clearTimeout(this.#timer)
     this.#recordAttempt()
     const outcome = this.#outcome()
     const result = resultOf(this.#exchange, {
       outcome,
       reply: this.#reader.reply,
+      deliveredTokens: this.#deliveredTokens,
       provider: this.#attempt.provider.id,
       status: 200,
       errorCode: errorCodeOf(outcome),
       firstByteAtMs: this.#firstByteAtMs,
     })
+    if (outcome === 'upstream_cut' || outcome === 'upstream_failed') {
+      const { gateway, admission } = this.#exchange
+      const failure = { requestId: admission.call.request.id, provider: result.provider, reason: this.#failure }
+      gateway.log.warn(failure, "a provider's stream broke off")
+    }
     settle(this.#exchange.gateway, this.#exchange.admission, result).then(
       () => this.#finish(),
       (error: unknown) => this.#finishUnsettled(error),
@@ -162,8 +174,8 @@ export class StreamRelay {
   #outcome(): Outcome {
     if (this.#interrupted) return 'operator_fault'
     const { ending, reply } = this.#reader
-    if (ending === 'complete') return this.#exchange.clientGone ? 'client_stopped' : outcomeOfAnswer(reply)
-    if (this.#exchange.clientGone) return 'client_stopped'
+    if (ending === 'complete') return outcomeOfAnswer(this.#exchange, reply)
+    if (this.#exchange.clientGone && this.#failure === 'aborted') return 'client_stopped'
     return reply.hasOutput ? 'upstream_cut' : 'upstream_failed'
   }
 
@@ -182,12 +194,16 @@ export class StreamRelay {
     const { ending } = this.#reader
     if (this.#exchange.clientGone) {
       this.#close()
+    } else if (this.#interrupted) {
+      this.#writeError(interrupted())
+      this.#close()
     } else if (ending === 'complete' || (ending === 'error' && !this.#hidesError())) {
-      this.#write(ending === 'complete' ? this.#reader.takeHeld() : this.#redactedError())
+      const held = this.#reader.takeHeld()
+      this.#write(ending === 'error' ? this.#redacted(held) : held)
       if (this.#upstreamEnded) this.#close()
       else this.#timer = setTimeout(() => this.#close(), LINGER_MS)
     } else {
-      this.#writeError(this.#interrupted ? interrupted() : upstreamCut(this.#failure))
+      this.#writeError(upstreamCut(this.#failure))
       this.#close()
     }
   }
@@ -202,12 +218,11 @@ export class StreamRelay {
     )
   }
 
-  /** The upstream's own error event, less what it may give away. */
-  #redactedError(): Buffer[] {
-    const held = this.#reader.takeHeld()
-    const text = Buffer.concat(held).toString()
+  /** The upstream's own words, less what they may give away. */
+  #redacted(buffers: Buffer[]): Buffer[] {
+    const text = Buffer.concat(buffers).toString()
     const redacted = redactProvider(this.#attempt.provider, text)
-    return redacted === text ? held : [Buffer.from(redacted)]
+    return redacted === text ? buffers : [Buffer.from(redacted)]
   }
 
   #finishUnsettled(error: unknown): void {

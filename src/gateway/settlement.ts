@@ -33,6 +33,8 @@ export interface Settlement {
 
 /** For a database that fails at once; for one that is locked, the commit queue has waited by itself. */
 const RETRY_DELAYS_MS = [20, 500]
+/** After this long a client is not kept waiting for another try. */
+const GIVE_UP_MS = 4000
 /** What was given up is released as soon as the database takes writes again. */
 const RELEASE_RETRY_MS = 1000
 
@@ -43,23 +45,22 @@ const RELEASE_RETRY_MS = 1000
 export async function settle(gateway: Gateway, admission: Admission, result: RequestResult): Promise<Settlement> {
   const ended = price(gateway, admission, result)
   const work = (): void => writeEnd(gateway.database, admission, ended)
-  for (const delayMs of RETRY_DELAYS_MS) {
+  const giveUpAtMs = performance.now() + GIVE_UP_MS
+  for (let tries = 0; ; tries++) {
     try {
       await gateway.commits.run(work)
       return { charged: ended.charged, estimated: ended.estimated }
     } catch (error) {
+      const delayMs = RETRY_DELAYS_MS[tries]
+      if (delayMs === undefined || performance.now() > giveUpAtMs) {
+        void releaseLater(gateway, admission, result)
+        throw error
+      }
       const cause = error instanceof AppError ? error.cause : error
       gateway.log.error({ requestId: admission.call.request.id, cause }, 'settlement not written, trying again')
       await delay(delayMs)
     }
   }
-  try {
-    await gateway.commits.run(work)
-  } catch (error) {
-    void releaseLater(gateway, admission, result)
-    throw error
-  }
-  return { charged: ended.charged, estimated: ended.estimated }
 }
 
 async function releaseLater(gateway: Gateway, admission: Admission, result: RequestResult): Promise<void> {

@@ -39,6 +39,8 @@ function isScanned(bytes: Uint8Array): boolean {
 }
 
 const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length
+const fold = (text: string): string => text.replaceAll('ſ', 's').replaceAll('K', 'k').toLowerCase()
+const foldsTo = (text: string, other: string): boolean => fold(text) === fold(other)
 const anyKey = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary-ascii' }))
 const anyObject = fc.dictionary(anyKey, fc.jsonValue({ maxDepth: 5 }), { maxKeys: 8 })
 const anySpacing = fc.constantFrom(undefined, 1, 4, '\t', '\r\n ')
@@ -50,7 +52,9 @@ describe('scanTopLevel', () => {
         const text = JSON.stringify(object, null, spacing)
         const bytes = Buffer.concat([Buffer.alloc(shift, '"'), bytesOf(text), Buffer.alloc(5, '\\')])
         const view = new Uint8Array(bytes.buffer, bytes.byteOffset + shift, Buffer.byteLength(text))
-        const wanted = Object.keys(object).filter(isAscii)
+        const keys = Object.keys(object)
+        const isTwice = (key: string): boolean => keys.filter((other) => foldsTo(other, key)).length > 1
+        const wanted = keys.filter((key) => isAscii(key) && key === key.toLowerCase() && !isTwice(key))
         const found = scanTopLevel(view, wanted)
         assert.deepEqual([...found.values.keys()].sort(), wanted.sort())
         for (const [key, { start, end }] of found.values) {
@@ -110,14 +114,22 @@ describe('scanTopLevel', () => {
   })
 
   it('reads a key as the text it spells', () => {
-    const body = '{"mod\\u0065l":"a","\\u006e":2,"model\\u0000":3,"Model":4}'
+    const body = '{"mod\\u0065l":"a","\\u006e":2,"model\\u0000":3}'
     const { values } = scanTopLevel(bytesOf(body), ['model', 'n'])
     assert.equal(body.slice(values.get('model')?.start, values.get('model')?.end), '"a"')
     assert.equal(body.slice(values.get('n')?.start, values.get('n')?.end), '2')
   })
 
+  it('refuses a wanted key in other letters, which some upstreams read as the same', () => {
+    for (const key of ['"Model"', '"MODEL"', '"\\u004dodel"', '"mode\\u004c"']) {
+      assert.equal(refusal(`{"model":"free",${key}:"dear"}`, ['model']).param, 'model')
+    }
+    assert.equal(refusal('{"max_token\u017f":1}', ['max_tokens']).param, 'max_tokens')
+    assert.equal(refusal('{"max_to\\u212aens":1}', ['max_tokens']).param, 'max_tokens')
+  })
+
   it('refuses a second spelling of a wanted key, and lets others repeat', () => {
-    for (const second of ['"model"', '"\\u006dodel"', '"mode\\u006C"']) {
+    for (const second of ['"model"', '"\\u006dodel"', '"mode\\u006c"']) {
       const error = refusal(`{"model":"free","x":[{"model":1}],${second}:"dear"}`, ['model'])
       assert.equal(error.param, 'model')
       assert.match(error.message, /twice/)

@@ -30,6 +30,11 @@ const DEFAULT_MAX_DEPTH = 256
 const FIRST_PRINTABLE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
+const LAST_ASCII = 0x7f
+/** `A` to `Z`, and the bit that makes them small. */
+const UPPER_A = 0x41
+const UPPER_Z = 0x5a
+const LOWER_BIT = 0x20
 const MINUS = 0x2d
 const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
@@ -255,22 +260,44 @@ function wantedKey(json: Json, quoteAt: number, wanted: readonly string[]): stri
   const start = quoteAt + 1
   let end = start
   while (bytes[end] !== QUOTE) {
-    if (bytes[end] === BACKSLASH) return escapedKey(json, quoteAt, wanted)
+    const byte = bytes[end] as number
+    if (byte === BACKSLASH || byte > LAST_ASCII) return escapedKey(json, quoteAt, wanted)
     end++
   }
-  return wanted.find((word) => word.length === end - start && spells(bytes, start, word))
+  const word = wanted.find((candidate) => candidate.length === end - start && spells(bytes, start, candidate))
+  if (word !== undefined && !bytes.subarray(start, end).every((byte, i) => byte === word.charCodeAt(i))) {
+    throw misspelled(word, quoteAt)
+  }
+  return word
 }
 
+/** Letters count whatever their case: some upstreams read keys so, and would take the later of two spellings. */
 function spells(bytes: Uint8Array, start: number, word: string): boolean {
-  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word.charCodeAt(i)) return false
+  for (let i = 0; i < word.length; i++) {
+    const byte = bytes[start + i] as number
+    const folded = byte >= UPPER_A && byte <= UPPER_Z ? byte | LOWER_BIT : byte
+    if (folded !== word.charCodeAt(i)) return false
+  }
   return true
 }
 
-/** The slow path for a key with escapes, such as `"mod\u0065l"`. */
+function misspelled(word: string, at: number): AppError {
+  const message = `The key at byte ${at} must be written "${word}", in small letters.`
+  return new AppError('invalid_request', message, { param: word })
+}
+
+/** The slow path for a key with escapes, such as `"mod\u0065l"`, or letters beyond ASCII. */
 function escapedKey(json: Json, quoteAt: number, wanted: readonly string[]): string | undefined {
   const end = skipString(json, quoteAt)
   const longest = Math.max(...wanted.map((word) => word.length))
   if (end - quoteAt - 2 > 6 * longest) return undefined
   const key: unknown = JSON.parse(Buffer.from(json.bytes.subarray(quoteAt, end)).toString())
-  return wanted.find((word) => word === key)
+  const word = wanted.find((candidate) => typeof key === 'string' && candidate === foldCase(key))
+  if (word !== undefined && word !== key) throw misspelled(word, quoteAt)
+  return word
+}
+
+/** As Go's JSON decoder folds: the long s and the Kelvin sign are letters of these words too. */
+function foldCase(key: string): string {
+  return key.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase()
 }

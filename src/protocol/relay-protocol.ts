@@ -3,9 +3,5 @@ import type { Protocol } from '../base/words.ts'
 
 export type RelayProtocol = 'openai-chat' | 'anthropic-messages'
 
-export function isRelayProtocol(protocol: Protocol): protocol is RelayProtocol {
-  return protocol === 'openai-chat' || protocol === 'anthropic-messages'
-}
-
 /** What this server can serve today. */
 export const SERVED_PROTOCOLS: ReadonlySet<Protocol> = new Set<RelayProtocol>(['openai-chat', 'anthropic-messages'])

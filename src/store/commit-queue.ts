@@ -8,6 +8,8 @@ import { AppError } from '../base/errors.ts'
 import { type Database, isBusy, reasonOf } from './database.ts'
 
 interface Waiting {
+  /** Set when a transaction with it failed: it is tried again by itself, so that only the guilty one fails. */
+  isAlone: boolean
   readonly work: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -51,10 +53,19 @@ export function createCommitQueue(database: Database, options: CommitQueueOption
 
   function flush(): void {
     isScheduled = false
-    const batch = waiting.splice(0, maxBatch)
+    const batch = waiting.splice(0, batchSize())
     if (!begin(batch)) return
+    if (!commitBatch(database, batch)) {
+      for (const one of batch) one.isAlone = true
+      waiting = [...batch, ...waiting]
+    }
     if (waiting.length > 0) schedule()
-    commitBatch(database, batch)
+  }
+
+  function batchSize(): number {
+    if (waiting[0]?.isAlone) return 1
+    const firstAlone = waiting.findIndex((one) => one.isAlone)
+    return firstAlone === -1 ? maxBatch : Math.min(firstAlone, maxBatch)
   }
 
   /** Opens the transaction, or puts the batch back to try again; gives up on it after `maxWaitMs`. */
@@ -69,6 +80,8 @@ export function createCommitQueue(database: Database, options: CommitQueueOption
       if (hasTime) waiting = [...batch, ...waiting]
       else for (const { reject } of batch) reject(storageFailure(error))
       if (waiting.length > 0) schedule()
+      // Who comes next waits for whoever writes then.
+      else busySinceMs = null
       return false
     }
   }
@@ -76,37 +89,27 @@ export function createCommitQueue(database: Database, options: CommitQueueOption
   return {
     run<T>(work: () => T): Promise<T> {
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ work, resolve: resolve as (value: unknown) => void, reject })
+        waiting.push({ isAlone: false, work, resolve: resolve as (value: unknown) => void, reject })
         schedule()
       })
     },
   }
 }
 
-/** Runs the works inside the open transaction and commits it. */
-function commitBatch(database: Database, batch: readonly Waiting[]): void {
+/** Runs the works inside the open transaction and commits it. False: several were in it, and one of them failed. */
+function commitBatch(database: Database, batch: readonly Waiting[]): boolean {
   const results: unknown[] = []
   try {
     for (const { work } of batch) results.push(work())
     database.exec('COMMIT')
   } catch (error) {
     rollback(database)
-    // One work's failure must not undo its neighbours: each is tried alone, and only the guilty one fails.
-    if (batch.length > 1) for (const one of batch) commitAlone(database, one)
-    else batch[0]?.reject(error instanceof AppError ? error : storageFailure(error))
-    return
+    if (batch.length > 1) return false
+    batch[0]?.reject(error instanceof AppError ? error : storageFailure(error))
+    return true
   }
   for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i])
-}
-
-function commitAlone(database: Database, one: Waiting): void {
-  try {
-    database.exec('BEGIN IMMEDIATE')
-  } catch (error) {
-    one.reject(storageFailure(error))
-    return
-  }
-  commitBatch(database, [one])
+  return true
 }
 
 function rollback(database: Database): void {

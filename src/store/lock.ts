@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../base/errors.ts'
+import { isBusy, reasonOf } from './database.ts'
 
 /**
  * Takes the directory's lock; the returned function gives it back. Two servers on one file would take each other's
@@ -9,11 +10,13 @@ import { AppError } from '../base/errors.ts'
  * @throws AppError storage_unavailable when another server has it.
  */
 export function lockDataDir(dataDir: string): () => void {
-  const lock = new DatabaseSync(join(dataDir, 'server.lock'), { timeout: 0 })
+  const path = join(dataDir, 'server.lock')
+  const lock = openLock(path)
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
     lock.close()
+    if (!isBusy(cause)) throw unusable(path, cause)
     throw new AppError(
       'storage_unavailable',
       `another Zendo server is using ${dataDir}; stop it, or set ZENDO_DATA_DIR to another directory`,
@@ -21,4 +24,16 @@ export function lockDataDir(dataDir: string): () => void {
     )
   }
   return () => lock.close()
+}
+
+function openLock(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
+}
+
+function unusable(path: string, cause: unknown): AppError {
+  return new AppError('storage_unavailable', `${path} cannot be written: ${reasonOf(cause)}`, { cause })
 }

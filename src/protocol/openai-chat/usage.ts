@@ -16,13 +16,19 @@ export function readChatUsage(wire: unknown): Usage | null {
   if (prompt === null && completion === null) return null
   const cachedRead = readCachedRead(usage)
   const write = readCacheWrite(usage)
+  const generated = readOutput(usage, prompt ?? 0, completion ?? 0)
+  // A prompt count without its cached part leaves exactly that part to the total: it was read, not generated.
+  const isExclusive = generated.reasoning === cachedRead && generated.output === (completion ?? 0) + cachedRead
+  if (cachedRead > 0 && isExclusive && reasoningOf(usage) === null) {
+    return { input: prompt ?? 0, cachedRead, ...write, output: completion ?? 0, reasoning: 0 }
+  }
   return {
     // Caches are part of the prompt. Grok on Azure reports more cached than prompt tokens, OpenRouter the same
     // tokens as read and written (and charges both): what is left for the full price is never negative.
     input: Math.max(0, (prompt ?? 0) - cachedRead - write.cacheWrite5m - write.cacheWrite1h),
     cachedRead,
     ...write,
-    ...readOutput(usage, prompt ?? 0, completion ?? 0),
+    ...generated,
   }
 }
 
@@ -49,8 +55,12 @@ function readCacheWrite(usage: WireObject): Pick<Usage, 'cacheWrite5m' | 'cacheW
   return { cacheWrite5m: Math.max(short, (total ?? 0) - long), cacheWrite1h: long }
 }
 
+function reasoningOf(usage: WireObject): number | null {
+  return largestCount(asObject(usage.completion_tokens_details)?.reasoning_tokens, usage.reasoning_tokens)
+}
+
 function readOutput(usage: WireObject, prompt: number, completion: number): Pick<Usage, 'output' | 'reasoning'> {
-  const reasoning = largestCount(asObject(usage.completion_tokens_details)?.reasoning_tokens, usage.reasoning_tokens)
+  const reasoning = reasoningOf(usage)
   const total = asCount(usage.total_tokens) ?? 0
   const unexplained = total - prompt - completion
   // xAI leaves reasoning out of completion_tokens: the total shows it.
