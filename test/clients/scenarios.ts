@@ -111,7 +111,7 @@ async function fillWindow({ gateway }: Stage): Promise<void> {
 
 function checkRefused(result: OpencodeResult, seen: { requests: number; booked: number }): string[] {
   const problems: string[] = []
-  const refusal = /The 5 hour limit of \$0\.10 is reached: .* It resets at \d{4}-\d\d-\d\dT/
+  const refusal = /The 5 hour limit of \$0\.10 (?:is|does|has) .* It resets at \d{4}-\d\d-\d\dT/
   if (!refusal.test(result.stdout + result.stderr)) problems.push('the refusal is nowhere in what the client printed')
   // The title is a side call of its own, which the AI SDK inside repeats twice.
   const tries = result.stderr.split('\n').filter((line) => line.includes('agent=build') && refusal.test(line)).length
