@@ -142,7 +142,6 @@ async function admitRandom(self: Rehearsal): Promise<Open | null> {
     address: '127.0.0.1',
     session: null,
     forwardHeaders: [],
-    receivedAtMs: self.nowMs,
   })
   try {
     return { admission: await admit(gateway, call), atMs: self.nowMs }

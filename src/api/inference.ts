@@ -58,7 +58,6 @@ async function readInference(visit: Visit, protocol: RelayProtocol): Promise<Inf
     address: addressOf(visit),
     session: sessionOf(visit),
     forwardHeaders: forwardedHeaders(request.headers),
-    receivedAtMs: visit.receivedAtMs,
   }
 }
 

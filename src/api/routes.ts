@@ -28,12 +28,10 @@ export interface Visit {
   readonly id: string
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly path: string
   readonly query: string
   readonly product: Product
   /** The route below the product's version, or the whole path outside of products. */
   readonly tail: string
-  readonly receivedAtMs: number
   /** Whose key the request carries, already checked; null when it carries none. */
   readonly owner: KeyOwner | null
   readonly gateway: Gateway

@@ -118,8 +118,7 @@ interface Surroundings {
 
 async function answer(around: Surroundings, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { gateway } = around
-  const receivedAtMs = gateway.clock()
-  const id = newId('req', receivedAtMs)
+  const id = newId('req', gateway.clock())
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const path = mark === -1 ? url : url.slice(0, mark)
@@ -143,11 +142,9 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       id,
       request,
       response,
-      path,
       query,
       product: place?.product ?? 'zen',
       tail: place?.tail ?? path,
-      receivedAtMs,
       // Before the body is read: what comes with a wrong key is not worth the memory.
       owner: checkAuth(gateway, route, findKey(request.headers, query)),
       gateway,

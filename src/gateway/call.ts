@@ -1,8 +1,9 @@
 /** Turns what a client sent into a call: whose it is, for which model, over which routes. Refuses by the error table. */
 import { AppError } from '../base/errors.ts'
-import type { Product, Protocol } from '../base/words.ts'
+import type { Product } from '../base/words.ts'
 import { ANONYMOUS_KEY } from '../domain/api-key.ts'
 import { bareModelId, type Catalog, type Model, type Route, routesSpeaking } from '../domain/catalog.ts'
+import { basePath, endpointPath } from '../domain/model-listing.ts'
 import type { RelayProtocol } from '../protocol/relay-protocol.ts'
 import { type ReadRequestOptions, type RequestFields, readRequest } from '../protocol/request.ts'
 import type { KeyOwner } from '../store/key.ts'
@@ -22,7 +23,6 @@ export interface InferenceRequest {
   readonly session: string | null
   /** Headers that cross to the upstream, names and values in turn. */
   readonly forwardHeaders: readonly string[]
-  readonly receivedAtMs: number
 }
 
 /** A request that may be paid for and sent: its owner is known unless the model is free. */
@@ -33,13 +33,6 @@ export interface Call {
   readonly model: Model
   /** Never empty; in the order in which they are tried. */
   readonly routes: readonly Route[]
-}
-
-const ENDPOINT_OF: Readonly<Record<Protocol, string>> = {
-  'openai-chat': 'chat/completions',
-  'openai-responses': 'responses',
-  'anthropic-messages': 'messages',
-  'google-generate': 'models/{id}:generateContent',
 }
 
 /** @throws AppError missing_key, invalid_request, model_not_found, unsupported_feature */
@@ -77,7 +70,7 @@ export function findModel(catalog: Catalog, product: Product, requested: string)
     'model_not_found',
     offeredModel(catalog, other, id)
       ? `The model ${quoted(requested)} is not offered on ${product}, but it is on ${other}.`
-      : `The model ${quoted(requested)} is not offered here. GET /zen${product === 'go' ? '/go' : ''}/v1/models lists what is.`,
+      : `The model ${quoted(requested)} is not offered here. GET ${basePath(product)}/models lists what is.`,
     { param: 'model' },
   )
 }
@@ -96,10 +89,9 @@ function quoted(name: string): string {
 function findRoutes(model: Model, request: InferenceRequest): Route[] {
   const routes = routesSpeaking(model, request.protocol)
   if (routes.length === 0) {
-    const product = request.product === 'go' ? '/zen/go/v1/' : '/zen/v1/'
     throw new AppError(
       'unsupported_feature',
-      `The model ${quoted(model.id)} answers at ${product}${ENDPOINT_OF[model.protocol]}, not in the ${request.protocol} protocol.`,
+      `The model ${quoted(model.id)} answers at ${endpointPath(model)}, not in the ${request.protocol} protocol.`,
       { param: 'model' },
     )
   }
