@@ -30,7 +30,12 @@ const INTERRUPT_MS = 2000
 const CLIENT_STALL_MS = 30_000
 const MAX_URL_BYTES = 8 * 1024
 
-export function createHttpServer(gateway: Gateway, routes: RouteTable, options: () => ServerOptions): HttpServer {
+export function createHttpServer(
+  gateway: Gateway,
+  routes: RouteTable,
+  options: () => ServerOptions,
+  stallMs = CLIENT_STALL_MS,
+): HttpServer {
   const underWay = new Set<ServerResponse>()
   const whenIdle: (() => void)[] = []
   let draining = false
@@ -58,7 +63,7 @@ export function createHttpServer(gateway: Gateway, routes: RouteTable, options: 
   // Node would answer other expectations than 100-continue by itself, without a body.
   server.on('checkExpectation', serve)
   const takenBytes = new WeakMap<ServerResponse, number>()
-  const sweep = setInterval(dropStalledReaders, CLIENT_STALL_MS, underWay, takenBytes)
+  const sweep = setInterval(dropStalledReaders, stallMs, underWay, takenBytes)
   sweep.unref()
   server.on('clientError', (error, socket) => {
     // Behind an answer that has begun, another head would be part of its body.

@@ -30,7 +30,6 @@ export interface Admission {
   readonly funding: Funding
   /** At list price. */
   readonly hold: NanoUsd
-  readonly seatId: string | null
 }
 
 type Verdict = { readonly ok: true; readonly admission: Admission } | { readonly ok: false; readonly error: AppError }
@@ -148,7 +147,7 @@ function accept(db: Database, question: Question, funding: Funding, seatId: stri
     hold,
     createdAtMs: nowMs,
   })
-  return { ok: true, admission: { call, funding, hold, seatId } }
+  return { ok: true, admission: { call, funding, hold } }
 }
 
 function refuse(error: AppError): Verdict {

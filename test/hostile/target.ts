@@ -38,6 +38,7 @@ export interface Target {
 export interface TargetOptions {
   readonly timeouts?: object
   /** Providers and models beside the ones every target has. */
+  readonly maxBodyBytes?: number
   readonly more?: { readonly providers: object; readonly models: object }
 }
 
@@ -64,7 +65,7 @@ export async function startTarget(options: TargetOptions = {}): Promise<Target> 
         ...options.more?.models,
       },
       aliases: { 'small-talk': 'chat-model' },
-      server: { maxBodyBytes: MAX_BODY_BYTES },
+      server: { maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES },
     },
   })
   const books = openBooks(instance.dataDir)
