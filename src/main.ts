@@ -7,7 +7,6 @@ import { discoveryRoutes } from './api/discovery.ts'
 import { inferenceRoutes } from './api/inference.ts'
 import { createRouteTable } from './api/routes.ts'
 import { createHttpServer, type HttpServer } from './api/server.ts'
-import { unservedRoutes } from './api/unserved.ts'
 import { AppError } from './base/errors.ts'
 import { DAY_MS, HOUR_MS } from './base/time.ts'
 import { databasePath, ensureInstanceSecrets, prepareDataDir } from './control/instance.ts'
@@ -15,6 +14,7 @@ import { setUpInstance } from './control/setup.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { createKeyCache } from './gateway/key-cache.ts'
 import { resolveOpenHolds } from './gateway/recovery.ts'
+import { createThoughtStore } from './gateway/thought-store.ts'
 import { createUnderWay } from './gateway/under-way.ts'
 import { startLiveCatalog } from './live-catalog.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -66,12 +66,13 @@ export async function serve(settings: Settings): Promise<RunningServer> {
     keys: createKeyCache(database),
     upstream,
     underWay: createUnderWay(),
+    thoughts: createThoughtStore(),
     clock: Date.now,
     log,
     addressSalt,
     drainMs: DRAIN_MS,
   }
-  const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes])
+  const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes])
   let publicUrl = settings.publicUrl ?? ''
   const http = createHttpServer(gateway, routes, () => live.serverOptions(publicUrl))
   const url = await listen(http, settings)

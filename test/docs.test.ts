@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { discoveryRoutes } from '../src/api/discovery.ts'
 import { inferenceRoutes } from '../src/api/inference.ts'
-import { unservedRoutes } from '../src/api/unserved.ts'
 import { ERROR_CODES, errorClassOf } from '../src/base/errors.ts'
 import { CHARGE_POLICY_VERSION, OUTCOMES } from '../src/domain/charge-policy.ts'
 
@@ -37,7 +36,7 @@ describe('reference', () => {
 
   it('routes.md has each route with its method and auth class, and no other', () => {
     const documented = rows(reference('routes.md')).map(([method, path, auth]) => `${method} ${path} ${auth}`)
-    const defined = [...inferenceRoutes, ...discoveryRoutes, ...unservedRoutes].map(
+    const defined = [...inferenceRoutes, ...discoveryRoutes].map(
       ({ method, pattern, auth }) => `${method} ${pattern} ${auth}`,
     )
     assert.deepEqual(documented.sort(), defined.sort())

@@ -30,6 +30,7 @@ import type { Gateway } from '../src/gateway/gateway.ts'
 import { createKeyCache } from '../src/gateway/key-cache.ts'
 import { resolveOpenHolds } from '../src/gateway/recovery.ts'
 import { settle } from '../src/gateway/settlement.ts'
+import { createThoughtStore } from '../src/gateway/thought-store.ts'
 import { createUnderWay } from '../src/gateway/under-way.ts'
 import { createCommitQueue } from '../src/store/commit-queue.ts'
 import { loadKeyOwner } from '../src/store/key.ts'
@@ -110,6 +111,7 @@ async function createRehearsal(t: TestContext): Promise<Rehearsal> {
       keys: createKeyCache(instance.db),
       upstream,
       underWay: createUnderWay(),
+      thoughts: createThoughtStore(),
       clock: () => self.nowMs,
       log: pino({ level: 'silent' }),
       addressSalt: 'salt',
@@ -137,11 +139,15 @@ async function admitRandom(self: Rehearsal): Promise<Open | null> {
     id: newId('req', self.nowMs),
     product: random() < 0.7 ? 'go' : 'zen',
     protocol: 'openai-chat',
+    path: null,
+    form: 'sse',
     body,
     owner: loadKeyOwner(instance.db, hashKey(instance.setup.key)) ?? null,
     address: '127.0.0.1',
     session: null,
     forwardHeaders: [],
+    strict: false,
+    includeCost: false,
   })
   try {
     return { admission: await admit(gateway, call), atMs: self.nowMs }
@@ -172,6 +178,7 @@ async function settleRandom(self: Rehearsal, { admission, atMs }: Open): Promise
       deliveredTokens: tokens(3000),
     },
     ...{ status: 200, errorCode: null, provider: 'sim', upstreamId: null, firstByteAtMs: null },
+    ...{ upstreamProtocol: 'openai-chat' as const, warnings: null },
     attempts: [{ provider: 'sim', status: 200, outcome: 'complete', startedAtMs: nowMs, endedAtMs: nowMs }],
   })
   self.charges.push({ id: call.request.id, funding, admittedAtMs: atMs, charged, weightPpm: call.model.weightPpm })

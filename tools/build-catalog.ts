@@ -2,13 +2,14 @@
  * Regenerates the built-in models from recorded catalogue data: `node tools/build-catalog.ts [directory]`.
  *
  * Reads `models.json`, `opencode-client-snapshot.json` and `vendors.json` (models.dev data, MIT) and the hand-kept
- * `catalog-facts.json`; writes `src/domain/catalog-data/models.json` and `client-facts.json`. Where several sources
+ * `catalog-facts.json` and `catalog-quirks.json`; writes `src/domain/catalog-data/models.json` and `client-facts.json`. Where several sources
  * know a model, the newest wins as a whole.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Product, Protocol } from '../src/base/words.ts'
+import { modelQuirks, publicServiceQuirks, readStatements, routeQuirks, type Statement } from './catalog-quirks.ts'
 import { type Known, type Price, readJson, readSources, type Sources } from './catalog-sources.ts'
 
 const vendorsFile = z.looseObject({
@@ -19,7 +20,7 @@ const factsFile = z.object({
   clientSnapshot: z.object({ name: z.string(), date: z.string() }),
   vendors: z.record(z.string(), z.string()),
   vendorNames: z.record(z.string(), z.string()),
-  responsesOnly: z.array(z.string()),
+  responsesOnly: z.object({ note: z.string(), parts: z.array(z.string()) }),
   hourCacheFactors: z.object({ note: z.string() }).catchall(z.number()),
   planValueUsd: z.number(),
   publishedShapes: z.object({ note: z.string() }).catchall(shape),
@@ -50,12 +51,20 @@ const CLIENT_FACTS = [
 
 type Entry = Record<string, unknown>
 
-function modelEntryOf(id: string, sources: Sources, facts: Facts, vendorModels: VendorModels): Entry {
+/** What is kept by hand, and the vendors' own names of models. */
+interface Kept {
+  readonly facts: Facts
+  readonly vendorModels: VendorModels
+  readonly statements: readonly Statement[]
+}
+
+function modelEntryOf(id: string, sources: Sources, kept: Kept): Entry {
+  const { facts } = kept
   const zen = sources.zen.get(id)
   const go = sources.go.get(id)
   const first = zen ?? go
   if (first === undefined) throw new Error(`no source knows ${id}`)
-  const base = fieldsOf(first, zen === undefined ? 'go' : 'zen', facts, vendorModels)
+  const base = fieldsOf(first, zen === undefined ? 'go' : 'zen', kept)
   const { capabilities, modalities } = describe(first)
   const entry: Entry = { name: base.name, products: [...(zen ? ['zen'] : []), ...(go ? ['go'] : [])], ...base }
   Object.assign(entry, { capabilities, modalities })
@@ -64,7 +73,7 @@ function modelEntryOf(id: string, sources: Sources, facts: Facts, vendorModels: 
     entry.weight = { go: facts.planValueUsd / published.value }
   }
   if (zen !== undefined && go !== undefined) {
-    const own = fieldsOf(go, 'go', facts, vendorModels)
+    const own = fieldsOf(go, 'go', kept)
     const different = Object.entries(own).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(base[key]))
     if (different.length > 0) entry.perProduct = { go: Object.fromEntries(different) }
   }
@@ -72,11 +81,13 @@ function modelEntryOf(id: string, sources: Sources, facts: Facts, vendorModels: 
 }
 
 /** The fields that may differ by product. */
-function fieldsOf(known: Known, product: Product, facts: Facts, vendorModels: VendorModels): Entry {
+function fieldsOf(known: Known, product: Product, kept: Kept): Entry {
   const { facts: model, price } = known
+  const { facts, statements } = kept
   const protocol = PROTOCOL_OF[known.npm]
   if (protocol === undefined) throw new Error(`${model.id}: unknown adapter ${known.npm}`)
   const free = price.input === 0 && price.output === 0
+  const quirks = modelQuirks(known, statements)
   return {
     // Promotions of the public service are not part of a name.
     name: model.name.replace(/ \((?:New|Unlimited|\d+% Off|\d+x usage)\)$/, ''),
@@ -87,7 +98,8 @@ function fieldsOf(known: Known, product: Product, facts: Facts, vendorModels: Ve
     status: model.status === 'alpha' ? 'beta' : (model.status ?? 'active'),
     releaseDate: model.release_date,
     ...(free ? {} : shapeOf(model.id, facts)),
-    routes: routesOf(model.id, protocol, product, free, facts, vendorModels),
+    ...(quirks === undefined ? {} : { quirks }),
+    routes: routesOf(known, protocol, product, free, kept),
     source: known.source,
   }
 }
@@ -120,22 +132,25 @@ function shapeOf(id: string, facts: Facts): Entry {
 }
 
 /** To the vendor itself, then to the public service, which serves a model in its native protocol only. */
-function routesOf(
-  id: string,
-  protocol: Protocol,
-  product: Product,
-  free: boolean,
-  facts: Facts,
-  vendorModels: VendorModels,
-) {
-  const route = { provider: PROVIDER_OF[product], priority: 10, protocols: [protocol] }
+function routesOf(known: Known, protocol: Protocol, product: Product, free: boolean, kept: Kept): Entry[] {
+  const { facts, vendorModels, statements } = kept
+  const { id } = known.facts
+  const route = withQuirks(
+    { provider: PROVIDER_OF[product], priority: 10, protocols: [protocol] },
+    publicServiceQuirks(known, protocol),
+  )
   const prefix = Object.keys(facts.vendors).find((start) => id.startsWith(start))
   const vendor = prefix === undefined ? undefined : facts.vendors[prefix]
   if (free || vendor === undefined) return [route]
   const name = facts.vendorNames[id] ?? vendorNameOf(id, vendorModels.get(vendor) ?? new Set())
-  const limited = vendor === 'openai' && facts.responsesOnly.some((part) => id.includes(part))
+  const limited = vendor === 'openai' && facts.responsesOnly.parts.some((part) => id.includes(part))
   const protocols = limited ? { protocols: ['openai-responses'] } : {}
-  return [{ provider: vendor, ...(name === id ? {} : { model: name }), ...protocols }, route]
+  const own = { provider: vendor, ...(name === id ? {} : { model: name }), ...protocols }
+  return [withQuirks(own, routeQuirks(id, vendor, statements)), route]
+}
+
+function withQuirks(route: Entry, quirks: Entry | undefined): Entry {
+  return quirks === undefined ? route : { ...route, quirks }
 }
 
 type VendorModels = ReadonlyMap<string, ReadonlySet<string>>
@@ -189,7 +204,8 @@ function main(directory: string): void {
   const target = join(import.meta.dirname, '../src/domain/catalog-data')
   const made =
     'Generated by tools/build-catalog.ts from models.dev data (MIT); change that or its input, not this file.'
-  const models = ids.map((id) => [id, modelEntryOf(id, sources, facts, vendorModels)] as const)
+  const kept = { facts, vendorModels, statements: readStatements(sources) }
+  const models = ids.map((id) => [id, modelEntryOf(id, sources, kept)] as const)
   writeEntries(join(target, 'models.json'), made, 'models', Object.fromEntries(models))
   const clientFacts = ids.map((id) => {
     const products = (['zen', 'go'] as const).flatMap((product) => {

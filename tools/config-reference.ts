@@ -35,6 +35,7 @@ export interface KeyRow {
 /** How the free names of a map are written in a key, by the map's key. */
 const MAP_NAMES: Readonly<Record<string, string>> = {
   baseUrls: '<protocol>',
+  quirks: '<protocol>',
   weight: '<product>',
   perProduct: '<product>',
   aliases: '<alias>',
@@ -63,6 +64,8 @@ function rowsUnder(node: SchemaNode, path: string): KeyRow[] {
 function rowsBelow(node: SchemaNode, key: string): KeyRow[] {
   // What a product may have of its own are the keys of the model again.
   if (/\.perProduct\.<product>\./.test(key)) return []
+  // Quirks have the same keys wherever they stand; they are listed with the providers.
+  if (/^models\..*\.quirks$/.test(key)) return []
   const rows = rowsUnder(node, key)
   for (const variant of variantsOf(node)) {
     if (variant.items !== undefined) rows.push(...rowsUnder(variant.items, `${key}[]`))

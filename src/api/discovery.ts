@@ -5,6 +5,9 @@ import type { Model } from '../domain/catalog.ts'
 import {
   anthropicModel,
   anthropicModelList,
+  googleModel,
+  googleModelList,
+  type GooglePageRequest,
   type ListingOptions,
   listedModels,
   openAiModel,
@@ -13,7 +16,6 @@ import {
 } from '../domain/model-listing.ts'
 import { modelsDevCatalog } from '../domain/models-dev.ts'
 import { findModel } from '../gateway/call.ts'
-import { SERVED_PROTOCOLS } from '../protocol/relay-protocol.ts'
 import { sendJson, sendText } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
@@ -31,15 +33,19 @@ export const discoveryRoutes: readonly RouteDefinition[] = [
 function callableModels(visit: Visit): readonly Model[] {
   const { owner, product, gateway } = visit
   const catalog = gateway.catalog()
-  const models = listedModels(catalog, product, SERVED_PROTOCOLS)
+  const models = listedModels(catalog, product)
   if (!owner) return models.filter((model) => model.anonymous)
   const isPaid =
     product === 'zen' || owner.seats.some((seat) => catalog.plans.get(seat.planId)?.products.includes('go'))
   return isPaid ? models : models.filter((model) => model.free)
 }
 
-function wantsAnthropicShape(visit: Visit): boolean {
-  return visit.request.headers['anthropic-version'] !== undefined
+/** Each family's clients read lists in its own shape. */
+type Shape = 'openai' | 'anthropic' | 'google'
+
+function shapeOf(visit: Visit): Shape {
+  if (visit.isBeta) return 'google'
+  return visit.request.headers['anthropic-version'] === undefined ? 'openai' : 'anthropic'
 }
 
 function listingOptions(visit: Visit): ListingOptions {
@@ -47,11 +53,25 @@ function listingOptions(visit: Visit): ListingOptions {
 }
 
 function sendModels(visit: Visit): void {
-  const models = callableModels(visit)
-  const body = wantsAnthropicShape(visit)
-    ? anthropicModelList(models, readPage(visit.query))
-    : openAiModelList(models, listingOptions(visit))
-  sendJson(visit.response, visit.id, body)
+  sendJson(visit.response, visit.id, modelList(visit, callableModels(visit)))
+}
+
+function modelList(visit: Visit, models: readonly Model[]): unknown {
+  switch (shapeOf(visit)) {
+    case 'openai':
+      return openAiModelList(models, listingOptions(visit))
+    case 'anthropic':
+      return anthropicModelList(models, readPage(visit.query), visit.gateway.catalog().aliases)
+    case 'google':
+      return googleModelList(models, readGooglePage(visit.query))
+  }
+}
+
+function readGooglePage(query: string): GooglePageRequest {
+  const values = new URLSearchParams(query)
+  const size = values.get('pageSize')
+  const token = values.get('pageToken')
+  return { ...(size !== null && { pageSize: Number(size) }), ...(token && { pageToken: token }) }
 }
 
 function readPage(query: string): PageRequest {
@@ -75,8 +95,18 @@ function sendModel(visit: Visit): void {
       },
     )
   }
-  const body = wantsAnthropicShape(visit) ? anthropicModel(model) : openAiModel(model, listingOptions(visit))
-  sendJson(visit.response, visit.id, body)
+  sendJson(visit.response, visit.id, shownModel(visit, model))
+}
+
+function shownModel(visit: Visit, model: Model): unknown {
+  switch (shapeOf(visit)) {
+    case 'openai':
+      return openAiModel(model, listingOptions(visit))
+    case 'anthropic':
+      return anthropicModel(model)
+    case 'google':
+      return googleModel(model)
+  }
 }
 
 function decodePath(text: string): string {
@@ -97,11 +127,7 @@ function sendUsage(visit: Visit): void {
 function sendCatalogue(visit: Visit): void {
   if (visit.product !== 'zen')
     throw new AppError('route_not_found', 'The catalogue of both products is at /zen/api.json.')
-  sendJson(
-    visit.response,
-    visit.id,
-    modelsDevCatalog(visit.gateway.catalog(), visit.options.publicUrl, SERVED_PROTOCOLS),
-  )
+  sendJson(visit.response, visit.id, modelsDevCatalog(visit.gateway.catalog(), visit.options.publicUrl))
 }
 
 function sendHealth(visit: Visit): void {

@@ -1,51 +1,101 @@
 /** The inference routes: turn a visit into what the gateway understands, and nothing more. */
 import { AppError } from '../base/errors.ts'
+import type { Protocol } from '../base/words.ts'
 import { clientAddress } from '../domain/client-address.ts'
 import type { InferenceRequest } from '../gateway/call.ts'
 import { countTokens } from '../gateway/count-tokens.ts'
 import { handleInference } from '../gateway/inference.ts'
-import type { RelayProtocol } from '../protocol/relay-protocol.ts'
 import { forwardedHeaders } from '../upstream/headers.ts'
 import { readBody } from './body.ts'
+import { countedBody, readGoogleTarget } from './google-path.ts'
 import { baseHeaders, sendJson } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
 /** Whichever of these a client sends names its session; opencode's own first. */
-const SESSION_HEADERS = ['x-zendo-session', 'x-opencode-session', 'x-session-affinity', 'x-claude-code-session-id']
+const SESSION_HEADERS = [
+  'x-zendo-session',
+  'x-opencode-session',
+  'x-session-affinity',
+  'x-claude-code-session-id',
+  'session-id',
+  'session_id',
+  'x-session-id',
+]
 /** Without a key anyone could fill the memory with bodies; a long agent session is well below this. */
 const ANONYMOUS_BODY_BYTES = 2 * 1024 * 1024
 const SESSION_FORM = /^[\w.:-]{1,128}$/
 
 export const inferenceRoutes: readonly RouteDefinition[] = [
-  relayRoute('chat/completions', 'openai-chat'),
-  relayRoute('messages', 'anthropic-messages'),
+  inferenceRoute('chat/completions', 'openai-chat'),
+  inferenceRoute('responses', 'openai-responses'),
+  inferenceRoute('messages', 'anthropic-messages'),
+  countRoute('messages/count_tokens', 'anthropic-messages', (tokens) => ({ input_tokens: tokens })),
+  countRoute('responses/input_tokens', 'openai-responses', (tokens) => ({
+    object: 'response.input_tokens',
+    input_tokens: tokens,
+  })),
   {
     method: 'POST',
-    pattern: 'P/messages/count_tokens',
+    pattern: 'P/models/*',
     auth: 'key_or_free_model',
-    protocol: 'anthropic-messages',
-    handle: async (visit) => {
-      const answer = await countTokens(visit.gateway, await readInference(visit, 'anthropic-messages'), visit.response)
-      sendJson(visit.response, visit.id, answer.body, answer.status)
-    },
+    protocol: 'google-generate',
+    handle: answerGoogle,
   },
+  // Codex tries a WebSocket first; 426 is the one answer that sends it on to POST at once.
+  { method: 'GET', pattern: 'P/responses', auth: 'none', protocol: 'openai-responses', handle: refuseUpgrade },
 ]
 
-function relayRoute(tail: string, protocol: RelayProtocol): RouteDefinition {
+function inferenceRoute(tail: string, protocol: Protocol): RouteDefinition {
+  return {
+    method: 'POST',
+    pattern: `P/${tail}`,
+    auth: 'key_or_free_model',
+    protocol,
+    handle: async (visit) => infer(visit, await readInference(visit, protocol)),
+  }
+}
+
+function infer(visit: Visit, request: InferenceRequest): Promise<void> {
+  return handleInference(visit.gateway, request, { response: visit.response, headers: baseHeaders(visit.id) })
+}
+
+function countRoute(tail: string, protocol: Protocol, answer: (tokens: number) => unknown): RouteDefinition {
   return {
     method: 'POST',
     pattern: `P/${tail}`,
     auth: 'key_or_free_model',
     protocol,
     handle: async (visit) => {
-      const request = await readInference(visit, protocol)
-      await handleInference(visit.gateway, request, { response: visit.response, headers: baseHeaders(visit.id) })
+      const tokens = await countTokens(visit.gateway, await readInference(visit, protocol), visit.response)
+      sendJson(visit.response, visit.id, answer(tokens))
     },
   }
 }
 
-async function readInference(visit: Visit, protocol: RelayProtocol): Promise<InferenceRequest> {
+/** `models/{id}:generateContent`, `:streamGenerateContent`, `:countTokens` */
+async function answerGoogle(visit: Visit): Promise<void> {
+  const { action, model, form } = readGoogleTarget(visit.tail, visit.query)
+  const request = await readInference(visit, 'google-generate')
+  const path = { model, stream: action === 'streamGenerateContent' }
+  if (action !== 'countTokens') {
+    await infer(visit, { ...request, path, form })
+    return
+  }
+  const body = countedBody(request.body)
+  const totalTokens = await countTokens(visit.gateway, { ...request, path, body }, visit.response)
+  sendJson(visit.response, visit.id, { totalTokens })
+}
+
+function refuseUpgrade(visit: Visit): void {
+  if (visit.request.headers.upgrade === undefined) {
+    throw new AppError('route_not_found', 'Answers are not kept here; POST gives one.')
+  }
+  throw new AppError('unsupported_feature', 'WebSockets are not served here. Use POST.', { status: 426 })
+}
+
+async function readInference(visit: Visit, protocol: Protocol): Promise<InferenceRequest> {
   const { request, owner } = visit
+  const { headers } = request
   const { maxBodyBytes } = visit.options
   const body = await readBody(request, owner ? maxBodyBytes : Math.min(maxBodyBytes, ANONYMOUS_BODY_BYTES))
   if (body.length === 0) throw new AppError('invalid_request', 'The request has no body. Send a JSON object.')
@@ -53,11 +103,15 @@ async function readInference(visit: Visit, protocol: RelayProtocol): Promise<Inf
     id: visit.id,
     product: visit.product,
     protocol,
+    path: null,
+    form: 'sse',
     body,
     owner,
     address: addressOf(visit),
     session: sessionOf(visit),
-    forwardHeaders: forwardedHeaders(request.headers),
+    forwardHeaders: forwardedHeaders(headers),
+    strict: headers['x-zendo-strict'] === 'true',
+    includeCost: /(?:^|,)\s*cost\s*(?:,|$)/.test(String(headers['x-zendo-include'] ?? '')),
   }
 }
 

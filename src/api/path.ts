@@ -4,10 +4,12 @@ import type { Product, Protocol } from '../base/words.ts'
 /** `tail` is the route below the version: `chat/completions`, `messages`, `models/sim/echo`. */
 export interface ProductPath {
   readonly product: Product
+  /** Google's clients name `v1beta` by default; lists have Google's shape there. */
+  readonly isBeta: boolean
   readonly tail: string
 }
 
-const PRODUCT_PATH = /^\/zen(\/go)?((?:\/v1)*)\/(.+?)\/?$/
+const PRODUCT_PATH = /^\/zen(\/go)?((?:\/v1(?:beta)?)*)\/(.+?)\/?$/
 
 /**
  * `/zen/v1/messages`, and also the doubled and the missing version that a wrong base URL makes of it
@@ -16,7 +18,7 @@ const PRODUCT_PATH = /^\/zen(\/go)?((?:\/v1)*)\/(.+?)\/?$/
 export function parseProductPath(path: string): ProductPath | null {
   const match = PRODUCT_PATH.exec(path)
   if (!match) return null
-  return { product: match[1] ? 'go' : 'zen', tail: match[3] as string }
+  return { product: match[1] ? 'go' : 'zen', isBeta: match[2]?.includes('beta') === true, tail: match[3] as string }
 }
 
 /** The shape in which to refuse a path that names no route. */

@@ -30,6 +30,8 @@ export interface Visit {
   readonly response: ServerResponse
   readonly query: string
   readonly product: Product
+  /** Whether the path names Google's `v1beta`. */
+  readonly isBeta: boolean
   /** The route below the product's version, or the whole path outside of products. */
   readonly tail: string
   /** Whose key the request carries, already checked; null when it carries none. */

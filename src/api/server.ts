@@ -149,6 +149,7 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       response,
       query,
       product: place?.product ?? 'zen',
+      isBeta: place?.isBeta === true,
       tail: place?.tail ?? path,
       // Before the body is read: what comes with a wrong key is not worth the memory.
       owner: checkAuth(gateway, route, findKey(request.headers, query)),

@@ -2,7 +2,6 @@
 import { PRODUCTS, type Product } from '../base/words.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import { listedModels, openAiModel } from '../domain/model-listing.ts'
-import { SERVED_PROTOCOLS } from '../protocol/relay-protocol.ts'
 
 /** An entry of `GET P/models`, with what the route says by itself: the product. */
 export type OfferedModel = ReturnType<typeof openAiModel> & {
@@ -13,7 +12,7 @@ export type OfferedModel = ReturnType<typeof openAiModel> & {
 
 export function listOfferedModels(catalog: Catalog, products: readonly Product[] = PRODUCTS): OfferedModel[] {
   return products.flatMap((product) =>
-    listedModels(catalog, product, SERVED_PROTOCOLS).map((model) => ({
+    listedModels(catalog, product).map((model) => ({
       ...openAiModel(model, { plans: catalog.plans }),
       product,
       simulated: model.routes.every((route) => route.provider.simulated),

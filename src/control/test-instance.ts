@@ -135,6 +135,7 @@ export function endSample({ db, setup }: TestInstance, sample: SampleRequest, en
     endRequest(db, {
       ...{ id, cost, charged, outcome, usage, policyVersion: CHARGE_POLICY_VERSION, estimated: false },
       ...{ status: 200, errorCode: null, provider: 'acme', upstreamId: null, firstByteAtMs: atMs + 200 },
+      ...{ upstreamProtocol: 'openai-chat', warnings: null },
       state: settled ? 'settled' : 'released',
       attempts: [{ provider: 'acme', status: 200, outcome, startedAtMs: atMs, endedAtMs: atMs + 1000 }],
       endedAtMs: atMs + 1000,

@@ -11,7 +11,11 @@ import { planEntry } from './config-plan-schema.ts'
 import { providerEntry } from './config-schema.ts'
 import { modelId, planId, providerId } from './config-values.ts'
 
-const shippedProvider = providerEntry.extend({ docs: z.url().optional() })
+/** `quirksSource`: where what is under `quirks` is stated. */
+const shippedProvider = providerEntry.extend({
+  docs: z.url().optional(),
+  quirksSource: z.array(z.string().min(1)).min(1).optional(),
+})
 const shippedModel = modelEntry.extend({
   source: z.string().min(1),
   perProduct: z
@@ -39,7 +43,9 @@ export function readBuiltInCatalog(): BuiltInCatalog {
   const models = modelsFile.parse(modelData).models
   return {
     providers: new Map(
-      Object.entries({ ...simulated.providers, ...providers }).map(([id, { docs: _docs, ...entry }]) => [id, entry]),
+      Object.entries({ ...simulated.providers, ...providers }).map(
+        ([id, { docs: _docs, quirksSource: _quirksSource, ...entry }]) => [id, entry],
+      ),
     ),
     models: new Map([...simulatedModels(simulated), ...Object.entries(models)]),
     plans: new Map(Object.entries(plansFile.parse(planData).plans)),

@@ -63,6 +63,11 @@ describe('without a file', () => {
     ])
     assert.equal(catalog.anonymous.requestsPerDay, 200)
   })
+
+  test('a silent stream gets a sign of life every 15 seconds, or as the file says', () => {
+    const ms = (keepAliveSeconds: number) => buildForTest({ server: { keepAliveSeconds } }).keepAliveMs
+    assert.deepEqual([catalog.keepAliveMs, ms(0), ms(0.05), ms(3600)], [15_000, 0, 50, 3_600_000])
+  })
 })
 
 describe('models', () => {
@@ -161,6 +166,7 @@ describe('models', () => {
       deprecationDate: null,
       releaseDate: null,
       requestShape: { input: 800, cachedRead: 60_000, output: 220 },
+      originateCacheMarks: false,
       source: null,
     })
     assert.deepEqual(

@@ -15,7 +15,14 @@ import type {
   Timeouts,
   WindowSpec,
 } from './catalog.ts'
-import { type BuiltInCatalog, type MergedModel, type MergedProvider, mergeCatalog } from './catalog-merge.ts'
+import {
+  type BuiltInCatalog,
+  type MergedCatalog,
+  type MergedModel,
+  type MergedProvider,
+  mergeCatalog,
+} from './catalog-merge.ts'
+import { resolveQuirks } from './catalog-quirks.ts'
 import { resolveAlias } from './config-check.ts'
 import { DEFAULTS } from './config-defaults.ts'
 import type { PriceEntry, PriceTierEntry, RouteEntry } from './config-model-schema.ts'
@@ -45,10 +52,10 @@ export function buildCatalog(
   for (const [id, provider] of merged.providers) {
     if (provider.configured) providers.set(id, buildProvider(id, provider, resolvedSecrets.get(id), options))
   }
-  const findProvider = narrowedProviders(providers)
+  const buildRoutes = routeBuilder(providers, merged)
   const models: Record<Product, Map<string, Model>> = { zen: new Map(), go: new Map() }
   for (const [id, byProduct] of merged.models) {
-    for (const [product, entry] of byProduct) models[product].set(id, buildModel(id, product, entry, findProvider))
+    for (const [product, entry] of byProduct) models[product].set(id, buildModel(id, product, entry, buildRoutes))
   }
   return {
     providers,
@@ -56,6 +63,7 @@ export function buildCatalog(
     plans: new Map([...merged.plans].map(([id, entry]) => [id, buildPlan(id, entry)])),
     aliases: buildAliases(config?.aliases ?? {}),
     anonymous: { requestsPerDay: config?.anonymous?.requestsPerDay ?? DEFAULTS.anonymousRequestsPerDay },
+    keepAliveMs: Math.round((config?.server?.keepAliveSeconds ?? DEFAULTS.keepAliveSeconds) * 1000),
   }
 }
 
@@ -68,9 +76,12 @@ function buildProvider(
   const urls = addresses.simulated
     ? SIMULATED_PROTOCOLS.map((protocol) => [protocol, simulatedBaseUrl] as const)
     : (Object.entries(addresses.baseUrls) as [Protocol, string][])
+  const endpoints = new Map(urls.map(([protocol, url]) => [protocol, url.replace(/\/+$/, '')]))
   const provider = {
     id,
-    endpoints: new Map(urls.map(([protocol, url]) => [protocol, url.replace(/\/+$/, '')])),
+    // The simulated upstream has another port at each start.
+    tag: tagOf(id, addresses.simulated ? new Map() : endpoints),
+    endpoints,
     simulated: addresses.simulated,
     region: entry.region,
     retention: entry.retention,
@@ -79,6 +90,15 @@ function buildProvider(
     maxConnections: entry.maxConnections ?? DEFAULTS.maxConnections,
   }
   return withSecret(provider, apiKey)
+}
+
+function tagOf(id: string, endpoints: ReadonlyMap<Protocol, string>): string {
+  const lines = [...endpoints].map((endpoint) => endpoint.join(' ')).sort()
+  return hashOf([id, ...lines].join('\n'), 8)
+}
+
+function hashOf(text: string, digits: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digits)
 }
 
 function buildTimeouts(entry: NonNullable<MergedProvider['entry']['timeouts']>): Timeouts {
@@ -115,7 +135,7 @@ function narrowedProviders(providers: ReadonlyMap<string, Provider>): FindProvid
   }
 }
 
-function buildModel(id: string, product: Product, entry: MergedModel, findProvider: FindProvider): Model {
+function buildModel(id: string, product: Product, entry: MergedModel, buildRoutes: BuildRoutes): Model {
   const free = entry.free === true
   const capabilities = definedOver(DEFAULTS.capabilities, entry.capabilities)
   return {
@@ -138,8 +158,9 @@ function buildModel(id: string, product: Product, entry: MergedModel, findProvid
     deprecationDate: entry.deprecationDate ?? null,
     releaseDate: entry.releaseDate ?? null,
     requestShape: entry.requestShape ?? DEFAULTS.requestShape,
+    originateCacheMarks: entry.originateCacheMarks ?? false,
     source: entry.source,
-    routes: (entry.routes ?? []).flatMap((route) => buildRoute(id, route, findProvider)),
+    routes: buildRoutes(id, entry),
   }
 }
 
@@ -151,12 +172,25 @@ function definedOver(defaults: Model['capabilities'], entry: MergedModel['capabi
   }
 }
 
-function buildRoute(modelId: string, entry: RouteEntry, findProvider: FindProvider): Route[] {
-  const provider = findProvider(entry)
-  if (provider === undefined) return []
-  const upstreamModel = entry.model ?? modelId
-  const weight = entry.weight ?? DEFAULTS.routeWeight
-  return [{ provider, upstreamModel, weight, priority: entry.priority ?? DEFAULTS.routePriority }]
+type BuildRoutes = (modelId: string, model: MergedModel) => Route[]
+
+/** Leaves out routes to a provider that is not configured, and those that a moved provider has no address for. */
+function routeBuilder(providers: ReadonlyMap<string, Provider>, merged: MergedCatalog): BuildRoutes {
+  const findProvider = narrowedProviders(providers)
+  return (modelId, model) =>
+    (model.routes ?? []).flatMap((entry) => {
+      const provider = findProvider(entry)
+      if (provider === undefined || provider.endpoints.size === 0) return []
+      const declared = merged.providers.get(entry.provider)?.entry.quirks
+      const route: Route = {
+        provider,
+        upstreamModel: entry.model ?? modelId,
+        weight: entry.weight ?? DEFAULTS.routeWeight,
+        priority: entry.priority ?? DEFAULTS.routePriority,
+        quirks: resolveQuirks(provider.endpoints.keys(), declared, model.quirks, entry.quirks),
+      }
+      return [route]
+    })
 }
 
 function buildPrice(entry: PriceEntry): Price {
@@ -198,7 +232,7 @@ function priceVersion(base: PriceRates, tiers: readonly PriceTier[]): string {
   const line = ({ input, output, cachedRead, cacheWrite5m, cacheWrite1h }: PriceRates, above: number) =>
     [above, input, output, cachedRead, cacheWrite5m, cacheWrite1h].join(' ')
   const canonical = [line(base, 0), ...tiers.map((tier) => line(tier, tier.above))].join('\n')
-  return `p_${createHash('sha256').update(canonical).digest('hex').slice(0, 12)}`
+  return `p_${hashOf(canonical, 12)}`
 }
 
 function buildPlan(id: string, entry: PlanEntry): Plan {

@@ -3,6 +3,7 @@ import type { Product, Protocol } from '../base/words.ts'
 import { DEFAULTS } from './config-defaults.ts'
 import type { ModelEntry, PerProductEntry } from './config-model-schema.ts'
 import type { PlanEntry } from './config-plan-schema.ts'
+import type { ProviderQuirks } from './config-quirks-schema.ts'
 import type { Config, ProviderEntry } from './config-schema.ts'
 
 /** A provider that ships with Zendo: without credentials, and unused until the operator's file names it. */
@@ -69,8 +70,9 @@ function mergeProviders(builtIn: BuiltInCatalog, config: Config | null): Map<str
     const addresses = addressesOf(shipped, entry)
     if (typeof addresses === 'string') continue
     const timeouts = { ...shipped?.timeouts, ...entry?.timeouts }
+    const quirks = layProviderQuirks(shipped?.quirks, entry?.quirks)
     merged.set(id, {
-      entry: { ...shipped, ...entry, timeouts },
+      entry: { ...shipped, ...entry, timeouts, quirks },
       addresses,
       configured: entry !== undefined || shipped?.configured === true,
     })
@@ -111,6 +113,12 @@ function movedAddresses(shipped: BuiltInProvider | undefined, baseUrl: string): 
     return 'this provider has an address per protocol: give "baseUrls", or "protocol" with "baseUrl"'
   }
   return { simulated: false, baseUrls: Object.fromEntries(present.map(([protocol]) => [protocol, baseUrl])) }
+}
+
+/** Protocol by protocol and field by field, so that one correction keeps what else is known of an upstream. */
+function layProviderQuirks(below: ProviderQuirks = {}, layer: ProviderQuirks = {}): ProviderQuirks {
+  const protocols = [...Object.keys(below), ...Object.keys(layer)] as Protocol[]
+  return Object.fromEntries(protocols.map((protocol) => [protocol, { ...below[protocol], ...layer[protocol] }]))
 }
 
 function mergeModels(builtIn: BuiltInCatalog, config: Config | null): Map<string, Map<Product, MergedModel>> {
@@ -168,6 +176,7 @@ function layOver(below: MergedModel, layer: Omit<Partial<MergedModel>, 'products
     ...layer,
     capabilities: { ...below.capabilities, ...layer.capabilities },
     modalities: { ...below.modalities, ...layer.modalities },
+    quirks: { ...below.quirks, ...layer.quirks },
   }
   // Who states a price has ended free use, as built in or as said for all products.
   if (layer.price !== undefined && layer.free === undefined) merged.free = false

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
-import type { Catalog, Model } from './catalog.ts'
+import { BUILT_IN_CATALOG } from './built-in-catalog.ts'
+import { accountTag, type Catalog, type Model } from './catalog.ts'
+import { buildCatalog } from './catalog-build.ts'
 import { buildForTest, modelIn, targetsOf } from './test-catalog.ts'
 
 const zen = (catalog: Catalog, id: string): Model => modelIn(catalog, 'zen', id)
@@ -83,5 +85,29 @@ describe('providers', () => {
       typeof value === 'bigint' ? String(value) : value,
     )
     assert.equal(`${json}${inspect(catalog, { depth: 9 })}`.includes('SECRET'), false)
+  })
+
+  test('the tag of an account stays over restarts, keys and views, and changes with the addresses', () => {
+    const tagOf = (catalog: Catalog, id: string): string | undefined => catalog.providers.get(id)?.tag
+    const before = buildForTest({ providers: { zai: { apiKey: 'a' } } }, { zai: 'a' })
+    assert.match(tagOf(before, 'zai') ?? '', /^[0-9a-f]{8}$/)
+    const after = buildForTest({ providers: { zai: { apiKey: 'b', region: 'eu' } } }, { zai: 'b' })
+    assert.equal(tagOf(after, 'zai'), tagOf(before, 'zai'))
+    const moved = buildForTest({ providers: { zai: { baseUrls: { 'openai-chat': 'http://10.0.0.1/v1' } } } })
+    assert.notEqual(tagOf(moved, 'zai'), tagOf(before, 'zai'))
+
+    const go = buildForTest({ providers: { 'opencode-go': { apiKey: 'c' } } })
+    const [route] = modelIn(go, 'go', 'minimax-m3').routes
+    assert.equal(route && accountTag(route.provider), tagOf(go, 'opencode-go'))
+
+    const atPort = (port: number) =>
+      buildCatalog(BUILT_IN_CATALOG, null, new Map(), { simulatedBaseUrl: `http://127.0.0.1:${port}/v1` })
+    assert.equal(tagOf(atPort(40_001), 'sim'), tagOf(atPort(40_002), 'sim'))
+  })
+
+  test('no two built-in accounts have the same tag', () => {
+    const keyed = [...BUILT_IN_CATALOG.providers.keys()].filter((id) => id !== 'sim').map((id) => [id, { apiKey: 'k' }])
+    const { providers } = buildForTest({ providers: Object.fromEntries(keyed) })
+    assert.equal(new Set([...providers.values()].map(accountTag)).size, providers.size)
   })
 })

@@ -4,6 +4,7 @@
  * A snapshot is built whole (`domain/catalog-build.ts`) and swapped whole; a request keeps the one it started with.
  */
 import type { NanoUsd } from '../base/money.ts'
+import type { Quirks } from '../base/quirks.ts'
 import type { Product, Protocol } from '../base/words.ts'
 
 /** Prices in nano-dollars per one million tokens. */
@@ -39,6 +40,11 @@ export interface Timeouts {
 
 export interface Provider {
   readonly id: string
+  /**
+   * Eight hexadecimal digits that tell this account from others, the same after a restart: they stand in seals on what
+   * the upstream signed. A provider that moves to other addresses is another one; a new key for it is not.
+   */
+  readonly tag: string
   /** Base URL per protocol that this upstream speaks, without a trailing slash: `https://api.acme.example/v1`. */
   readonly endpoints: ReadonlyMap<Protocol, string>
   /** The credential itself, already resolved from `env:` or `file:`; absent for upstreams that take none. */
@@ -60,6 +66,8 @@ export interface Route {
   readonly weight: number
   /** Lower is tried first. */
   readonly priority: number
+  /** By protocol that the provider speaks; `quirksOf` reads it. */
+  readonly quirks: ReadonlyMap<Protocol, Quirks>
 }
 
 /** The token counts of a typical agent request, from which `estimated_requests` is computed. */
@@ -91,9 +99,11 @@ export interface Model {
   readonly deprecationDate: string | null
   readonly releaseDate: string | null
   readonly requestShape: RequestShape
+  /** Put cache marks where an agent's own would be, for clients whose protocol has none, on Messages upstreams. */
+  readonly originateCacheMarks: boolean
   /** Where price and limits were taken from, with the date; null for a model the operator defined. */
   readonly source: string | null
-  /** Only routes to configured providers; may be empty, then the model is listed nowhere. */
+  /** Only routes to configured providers, each with an address at least; none: the model is listed nowhere. */
   readonly routes: readonly Route[]
 }
 
@@ -129,6 +139,8 @@ export interface Catalog {
   /** Alternative ids → bare id, for the side calls of agents. */
   readonly aliases: ReadonlyMap<string, string>
   readonly anonymous: AnonymousLimit
+  /** How long a stream may be silent before it gets a sign of life; 0: none is sent. */
+  readonly keepAliveMs: number
 }
 
 const ID_PREFIX = /^(?:opencode|opencode-go|zendo)\//
@@ -142,4 +154,16 @@ export function bareModelId(catalog: Catalog, requested: string): string {
 /** The routes of a model that speak a protocol; the ones a request of that protocol may be relayed over. */
 export function routesSpeaking(model: Model, protocol: Protocol): readonly Route[] {
   return model.routes.filter((route) => route.provider.endpoints.has(protocol))
+}
+
+const NO_QUIRKS: Quirks = Object.freeze({})
+
+/** What a route does differently from the protocol's own vendor: provider, model and route laid over each other. */
+export function quirksOf(route: Route, protocol: Protocol): Quirks {
+  return route.quirks.get(protocol) ?? NO_QUIRKS
+}
+
+/** Names the upstream account in seals, for any view of the provider that a route may have. */
+export function accountTag(provider: Provider): string {
+  return provider.tag
 }

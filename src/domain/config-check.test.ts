@@ -238,6 +238,20 @@ describe('refusals', () => {
     ],
     ['a range that is none', '{"server":{"trustedProxies":["10.0.0.0/33"]}}', 'server.trustedProxies.0', /10.0.0.0\/8/],
     ['a body limit of nothing', '{"server":{"maxBodyBytes":0}}', 'server.maxBodyBytes', /at least 1/],
+    ['a sign of life too often', '{"server":{"keepAliveSeconds":0.04}}', 'server.keepAliveSeconds', /at least 0.05/],
+    ['a sign of life too late', '{"server":{"keepAliveSeconds":3601}}', 'server.keepAliveSeconds', /3600/],
+    [
+      'a quirk of a protocol that is none',
+      '{"providers":{"zai":{"apiKey":"k","quirks":{"chat":{}}}}}',
+      'providers.zai.quirks.chat',
+      /no such key/,
+    ],
+    [
+      'a misspelt quirk',
+      '{"models":{"glm-5.2":{"quirks":{"effort":["low"]}}}}',
+      'models.glm-5.2.quirks.effort',
+      /no such key/,
+    ],
   ]
   for (const [name, text, path, reason] of cases) {
     test(`${name} is refused at ${path}`, () => {

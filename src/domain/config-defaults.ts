@@ -19,6 +19,7 @@ export const DEFAULTS = {
   planProducts: ['go'],
   anonymousRequestsPerDay: 200,
   maxBodyBytes: 33_554_432,
+  keepAliveSeconds: 15,
 } as const
 
 export const protocol = z.enum(PROTOCOLS, { error: `expected a protocol: ${PROTOCOLS.join(', ')}` })

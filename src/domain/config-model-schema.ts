@@ -1,6 +1,7 @@
 /** The schema of one entry of `models`: prices, routes, and what a product may have of its own. */
 import { z } from 'zod'
 import { DEFAULTS, distinct, flag, product, protocol } from './config-defaults.ts'
+import { quirksEntry } from './config-quirks-schema.ts'
 import { count, date, planWeight, providerId, text, tokenCount, tokens, usd } from './config-values.ts'
 
 const rates = {
@@ -60,6 +61,11 @@ export const routeEntry = z.strictObject({
   protocols: distinct(z.array(protocol))
     .optional()
     .describe('The protocols this upstream speaks for this model. Absent: all that it speaks.'),
+  quirks: quirksEntry
+    .optional()
+    .describe(
+      'What differs for this model at this upstream, with the keys of `providers.<id>.quirks.<protocol>`. Goes before the quirks of provider and model.',
+    ),
 })
 
 const requestShape = z
@@ -94,6 +100,17 @@ const perModel = {
     .optional()
     .describe('The typical request from which `estimated_requests` is computed.')
     .meta({ default: DEFAULTS.requestShape }),
+  quirks: quirksEntry
+    .optional()
+    .describe(
+      'What this model takes or refuses at every upstream, with the keys of `providers.<id>.quirks.<protocol>`. Goes before the quirks of the provider.',
+    ),
+  originateCacheMarks: flag
+    .optional()
+    .describe(
+      'Puts cache marks where an agent would, for clients whose protocol has none, when the upstream speaks Messages.',
+    )
+    .meta({ default: false }),
   routes: z
     .array(routeEntry)
     .optional()

@@ -34,7 +34,9 @@ const FULL = `// every key once
       "perProduct": { "go": { "protocol": "anthropic-messages", "price": { "input": 1, "output": 2 }, "weight": 0.5 } },
       "status": "beta", "releaseDate": "2026-06-13", "deprecationDate": "2027-01-01",
       "requestShape": { "input": 1, "cachedRead": 2, "output": 3 },
-      "routes": [{ "provider": "acme", "model": "glm-5.2", "weight": 1, "priority": 0, "protocols": ["openai-chat"] }]
+      "quirks": { "efforts": ["high", "max"] }, "originateCacheMarks": true,
+      "routes": [{ "provider": "acme", "model": "glm-5.2", "weight": 1, "priority": 0, "protocols": ["openai-chat"],
+                   "quirks": { "reasoningControl": "thinking" } }]
     },
     "big-pickle": { "name": "Big Pickle", "free": true, "anonymous": true, "products": ["zen"],
                     "protocol": "openai-chat", "routes": [{ "provider": "sim", "model": "echo" }] },
@@ -48,7 +50,8 @@ const FULL = `// every key once
   },
   "aliases": { "gpt-5.4-nano": "glm-5.2", "small": "gpt-5.4-nano" },
   "anonymous": { "requestsPerDay": 50 },
-  "server": { "trustedProxies": ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1"], "maxBodyBytes": 1048576 },
+  "server": { "trustedProxies": ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1"], "maxBodyBytes": 1048576,
+              "keepAliveSeconds": 0.05 },
 }
 `
 

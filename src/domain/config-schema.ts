@@ -4,7 +4,19 @@ import { PROTOCOLS } from '../base/words.ts'
 import { DEFAULTS, flag, protocol } from './config-defaults.ts'
 import { modelEntry } from './config-model-schema.ts'
 import { planEntry } from './config-plan-schema.ts'
-import { addressRange, baseUrl, count, modelId, planId, providerId, secret, text, timeoutMs } from './config-values.ts'
+import { providerQuirks } from './config-quirks-schema.ts'
+import {
+  addressRange,
+  baseUrl,
+  count,
+  keepAliveSeconds,
+  modelId,
+  planId,
+  providerId,
+  secret,
+  text,
+  timeoutMs,
+} from './config-values.ts'
 
 const timeouts = z.strictObject({
   connectMs: timeoutMs.optional().describe('Until a connection stands.').meta({ default: DEFAULTS.timeouts.connectMs }),
@@ -50,6 +62,9 @@ export const providerEntry = z.strictObject({
     .optional()
     .describe('Connections at most, per address.')
     .meta({ default: DEFAULTS.maxConnections }),
+  quirks: providerQuirks
+    .optional()
+    .describe("What this upstream does differently from the protocol's own vendor, by protocol."),
 })
 
 const anonymous = z.strictObject({
@@ -69,6 +84,12 @@ const server = z.strictObject({
     .optional()
     .describe('Bytes of a request body at most.')
     .meta({ default: DEFAULTS.maxBodyBytes }),
+  keepAliveSeconds: keepAliveSeconds
+    .optional()
+    .describe(
+      'After so many seconds without a byte from the upstream a stream gets a sign of life; 0 sends none. From 0.05.',
+    )
+    .meta({ default: DEFAULTS.keepAliveSeconds }),
 })
 
 export const configSchema = z.strictObject({

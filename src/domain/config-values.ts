@@ -66,6 +66,12 @@ export const timeoutMs = z
   .min(1, { error: 'must be above zero' })
   .max(MAX_TIMER_MS, { error: `must not be above ${MAX_TIMER_MS} (24.8 days)` })
 
+export const keepAliveSeconds = z
+  .number({ error: 'expected a number of seconds' })
+  .min(0, { error: 'must not be negative' })
+  .max(3600, { error: 'must not be above 3600 (an hour)' })
+  .refine((seconds) => seconds === 0 || seconds >= 0.05, { error: 'must be 0 (none) or at least 0.05' })
+
 export function count(min: number, max: number) {
   return z
     .int({ error: 'expected a whole number' })

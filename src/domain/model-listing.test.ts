@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { AppError } from '../base/errors.ts'
-import type { Protocol } from '../base/words.ts'
 import type { Catalog, Model } from './catalog.ts'
-import { anthropicModel, anthropicModelList, listedModels, openAiModel, openAiModelList } from './model-listing.ts'
+import {
+  anthropicModel,
+  anthropicModelList,
+  googleModel,
+  googleModelList,
+  listedModels,
+  openAiModel,
+  openAiModelList,
+} from './model-listing.ts'
 import { buildForTest } from './test-catalog.ts'
-
-const SERVED: ReadonlySet<Protocol> = new Set<Protocol>(['openai-chat', 'anthropic-messages'])
 
 const CONFIG = {
   providers: {
@@ -19,7 +24,7 @@ const CONFIG = {
 }
 
 function listed(catalog: Catalog, product: 'zen' | 'go' = 'go'): Model[] {
-  return listedModels(catalog, product, SERVED)
+  return listedModels(catalog, product)
 }
 
 function find(catalog: Catalog, id: string, product: 'zen' | 'go' = 'go'): Model {
@@ -35,27 +40,34 @@ describe('which models are listed', () => {
     assert.ok(ids.every((id) => id.startsWith('sim/')))
   })
 
-  test('with providers those that can be reached in a protocol served here, newest first, simulated last', () => {
-    const catalog = buildForTest(CONFIG)
-    const ids = listed(catalog, 'zen').map((model) => model.id)
-    assert.ok(ids.includes('glm-5.2') && ids.includes('minimax-m3'))
-    assert.equal(ids.includes('gpt-5.4'), false, 'its protocol is not served')
+  test('with providers those that have a route, newest first, simulated last', () => {
+    const ids = listed(buildForTest(CONFIG), 'zen').map((model) => model.id)
+    for (const id of ['glm-5.2', 'minimax-m3', 'gpt-5.4']) assert.ok(ids.includes(id), id)
     assert.equal(ids.includes('kimi-k3'), false, 'it has no provider')
     assert.ok(ids.indexOf('glm-5.3') < ids.indexOf('glm-5.2'))
     assert.equal(
       ids.findIndex((id) => id.startsWith('sim/')),
       ids.length - 11,
     )
-    assert.ok(listedModels(catalog, 'zen', new Set<Protocol>(['openai-responses'])).some((m) => m.id === 'gpt-5.4'))
   })
 
-  test('a model whose routes speak only other protocols is not listed', () => {
+  test('a model is on offer whatever protocol its routes speak: it answers on each', () => {
     const routes = [{ provider: 'zai', protocols: ['anthropic-messages'] }]
     const catalog = buildForTest({ ...CONFIG, models: { 'glm-5.2': { routes } } })
-    assert.equal(
-      listed(catalog).some((model) => model.id === 'glm-5.2'),
-      false,
-    )
+    assert.equal(find(catalog, 'glm-5.2').protocol, 'openai-chat')
+  })
+
+  test('a route to which a moved provider has no address is none', () => {
+    const openai = { apiKey: 'k', baseUrls: { 'openai-chat': 'http://10.0.0.1/v1' } }
+    const ids = listed(buildForTest({ providers: { openai } }), 'zen').map((model) => model.id)
+    assert.ok(ids.includes('gpt-5.1'))
+    assert.equal(ids.includes('gpt-5.1-codex'), false, 'it is had by Responses only')
+  })
+
+  test('a model that an alias of the same name hides is not listed', () => {
+    const catalog = buildForTest({ ...CONFIG, aliases: { 'glm-5.2': 'glm-5.3' } })
+    const ids = listed(catalog).map((model) => model.id)
+    assert.deepEqual([ids.includes('glm-5.2'), ids.includes('glm-5.3')], [false, true])
   })
 })
 
@@ -129,8 +141,7 @@ describe('the OpenAI shape', () => {
 
   test('each protocol has its endpoint and package', () => {
     const catalog = buildForTest({ providers: { opencode: { apiKey: 'k' } } })
-    const all = new Set<Protocol>(['openai-chat', 'openai-responses', 'anthropic-messages', 'google-generate'])
-    const shown = openAiModelList(listedModels(catalog, 'zen', all), { plans: catalog.plans }).data
+    const shown = openAiModelList(listedModels(catalog, 'zen'), { plans: catalog.plans }).data
     const endpoints = new Map(shown.map((model) => [model.id, [model.endpoint, model.npm]]))
     assert.deepEqual(endpoints.get('glm-5.2'), ['/zen/v1/chat/completions', '@ai-sdk/openai-compatible'])
     assert.deepEqual(endpoints.get('gpt-5.4'), ['/zen/v1/responses', '@ai-sdk/openai'])
@@ -235,6 +246,79 @@ describe('the Anthropic shape', () => {
       assert.throws(
         () => anthropicModelList(models, page),
         (error) => error instanceof AppError && error.code === 'invalid_request' && error.param !== undefined,
+      )
+    }
+  })
+
+  test('aliases that Claude Code would show are entries of their own, after the models', () => {
+    const aliases = {
+      'claude-haiku-4-5': 'glm-5.2',
+      'anthropic/big': 'side',
+      side: 'glm-5.3',
+      'claude-x': 'claude-opus-5',
+    }
+    const catalog = buildForTest({ ...CONFIG, aliases })
+    const list = anthropicModelList(listed(catalog), {}, catalog.aliases)
+    const shown = list.data.slice(-2).map(({ id, display_name, max_tokens }) => [id, display_name, max_tokens])
+    assert.deepEqual(shown, [
+      ['claude-haiku-4-5', 'GLM-5.2', 131_072],
+      ['anthropic/big', 'GLM-5.3', 131_072],
+    ])
+    assert.equal(list.last_id, 'anthropic/big')
+    const next = anthropicModelList(listed(catalog), { afterId: 'claude-haiku-4-5' }, catalog.aliases)
+    assert.deepEqual(
+      next.data.map((model) => model.id),
+      ['anthropic/big'],
+    )
+  })
+})
+
+describe('the Google shape', () => {
+  const models = listed(buildForTest({}))
+  const names = models.map((model) => `models/${model.id}`)
+
+  test('has the keys that Google sends', () => {
+    assert.deepEqual(googleModel(find(buildForTest(CONFIG), 'glm-5.2')), {
+      name: 'models/glm-5.2',
+      baseModelId: 'glm-5.2',
+      version: '2026-06-13',
+      displayName: 'GLM-5.2',
+      description: 'GLM-5.2',
+      inputTokenLimit: 1_000_000,
+      outputTokenLimit: 131_072,
+      supportedGenerationMethods: ['generateContent', 'countTokens'],
+      thinking: true,
+    })
+    assert.equal('thinking' in googleModel(find(buildForTest({}), 'sim/echo')), false)
+  })
+
+  test('without a size, with 0 or with a large one everything is on one page', () => {
+    for (const page of [{}, { pageSize: 0 }, { pageSize: 11 }, { pageSize: 5000 }, { pageToken: '' }]) {
+      const list = googleModelList(models, page)
+      assert.deepEqual(Object.keys(list), ['models'])
+      assert.equal(list.models.length, 11)
+    }
+    assert.deepEqual(googleModelList([], { pageSize: 3 }), { models: [] })
+  })
+
+  test('pages cover the list once, in order', () => {
+    const seen: string[] = []
+    let page = googleModelList(models, { pageSize: 4 })
+    for (;;) {
+      seen.push(...page.models.map((model) => model.name))
+      if (page.nextPageToken === undefined) break
+      page = googleModelList(models, { pageSize: 4, pageToken: page.nextPageToken })
+    }
+    assert.deepEqual(seen, names)
+  })
+
+  test('a size or token that is none is the caller’s mistake', () => {
+    const unknown = Buffer.from('no-such-model').toString('base64url')
+    for (const page of [{ pageSize: -1 }, { pageSize: 1.5 }, { pageSize: Number.NaN }, { pageToken: unknown }]) {
+      assert.throws(
+        () => googleModelList(models, page),
+        (error) =>
+          error instanceof AppError && error.code === 'invalid_request' && error.param === Object.keys(page)[0],
       )
     }
   })

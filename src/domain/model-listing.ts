@@ -1,21 +1,13 @@
 /**
- * The models a caller may use, as `GET …/models` shows them: OpenAI's list with Zendo's metadata, and Anthropic's.
+ * The models a caller may use, as `GET …/models` shows them: OpenAI's list with Zendo's metadata, Anthropic's, Google's.
  *
- * Shapes: OpenAI `GET /v1/models`, Anthropic `GET /v1/models` (both as recorded in 2026); metadata by
- * `docs/reference/routes.md`. `/zen/api.json` is in `models-dev.ts`.
+ * Shapes: OpenAI `GET /v1/models`, Anthropic `GET /v1/models`, Google `GET /v1beta/models` (all as recorded in 2026);
+ * metadata by `docs/reference/routes.md`. `/zen/api.json` is in `models-dev.ts`.
  */
 import { AppError } from '../base/errors.ts'
 import { formatUsd } from '../base/money.ts'
 import type { Product, Protocol } from '../base/words.ts'
-import {
-  type Catalog,
-  type Model,
-  type Plan,
-  type Price,
-  type PriceRates,
-  type RequestShape,
-  routesSpeaking,
-} from './catalog.ts'
+import type { Catalog, Model, Plan, Price, PriceRates, RequestShape } from './catalog.ts'
 import { estimateRequests } from './estimate-requests.ts'
 import { privacyOf } from './model-privacy.ts'
 
@@ -28,12 +20,13 @@ export const NPM_OF: Readonly<Record<Protocol, string>> = {
 }
 
 /**
- * The models of a product that can be had now: some route speaks the model's own protocol, and so does this server.
- * Newest first, then by id; simulated ones last.
+ * The models of a product that can be had now: by some route, whatever protocol it speaks, since every model answers on
+ * every protocol; and by their own id, which an alias of the same name would take. Newest first, then by id; simulated
+ * ones last.
  */
-export function listedModels(catalog: Catalog, product: Product, servedProtocols: ReadonlySet<Protocol>): Model[] {
+export function listedModels(catalog: Catalog, product: Product): Model[] {
   return [...catalog.models[product].values()]
-    .filter((model) => servedProtocols.has(model.protocol) && routesSpeaking(model, model.protocol).length > 0)
+    .filter((model) => model.routes.length > 0 && !catalog.aliases.has(model.id))
     .sort((a, b) => rank(a) - rank(b) || compare(b.releaseDate ?? '', a.releaseDate ?? '') || compare(a.id, b.id))
 }
 
@@ -146,8 +139,17 @@ export interface PageRequest {
 
 const MAX_PAGE = 1000
 
-/** Anthropic's `{data, has_more, first_id, last_id}`. @throws AppError `invalid_request` for a limit or id that is none. */
-export function anthropicModelList(models: readonly Model[], page: PageRequest = {}) {
+/**
+ * Anthropic's `{data, has_more, first_id, last_id}`. `aliases` (alias → id) adds an entry for each alias of a listed
+ * model that Claude Code would show: it offers no ids but those of this beginning.
+ *
+ * @throws AppError `invalid_request` for a limit or id that is none.
+ */
+export function anthropicModelList(
+  models: readonly Model[],
+  page: PageRequest = {},
+  aliases: ReadonlyMap<string, string> = new Map(),
+) {
   const limit = page.limit ?? MAX_PAGE
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
     throw new AppError('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}`, { param: 'limit' })
@@ -155,30 +157,41 @@ export function anthropicModelList(models: readonly Model[], page: PageRequest =
   if (page.afterId !== undefined && page.beforeId !== undefined) {
     throw new AppError('invalid_request', 'use either after_id or before_id', { param: 'before_id' })
   }
-  const after = page.afterId === undefined ? 0 : position(models, page.afterId, 'after_id') + 1
-  const before = page.beforeId === undefined ? models.length : position(models, page.beforeId, 'before_id')
-  const range = models.slice(after, before)
+  const entries = [...models.map((model) => anthropicModel(model)), ...aliasEntries(models, aliases)]
+  const after = page.afterId === undefined ? 0 : position(entries, page.afterId, 'after_id') + 1
+  const before = page.beforeId === undefined ? entries.length : position(entries, page.beforeId, 'before_id')
+  const range = entries.slice(after, before)
   // Going backwards, a page is what stands directly before the id.
   const shown = page.beforeId === undefined ? range.slice(0, limit) : range.slice(-limit)
   return {
-    data: shown.map(anthropicModel),
+    data: shown,
     has_more: shown.length < range.length,
     first_id: shown[0]?.id ?? null,
     last_id: shown.at(-1)?.id ?? null,
   }
 }
 
-function position(models: readonly Model[], id: string, param: string): number {
-  const index = models.findIndex((model) => model.id === id)
+const SHOWN_BY_CLAUDE_CODE = /^(?:claude|anthropic)/
+
+function aliasEntries(models: readonly Model[], aliases: ReadonlyMap<string, string>) {
+  const byId = new Map(models.map((model) => [model.id, model]))
+  return [...aliases].flatMap(([alias, id]) => {
+    const model = byId.get(id)
+    return model !== undefined && SHOWN_BY_CLAUDE_CODE.test(alias) ? [anthropicModel(model, alias)] : []
+  })
+}
+
+function position(entries: readonly { readonly id: string }[], id: string, param: string): number {
+  const index = entries.findIndex((entry) => entry.id === id)
   if (index < 0) throw new AppError('invalid_request', `${param} names no model of this list`, { param })
   return index
 }
 
 /** One element of Anthropic's list, and the answer of `GET …/models/{id}` with `anthropic-version`. */
-export function anthropicModel(model: Model) {
+export function anthropicModel(model: Model, id = model.id) {
   return {
     type: 'model' as const,
-    id: model.id,
+    id,
     display_name: model.name,
     created_at: new Date(releasedAtMs(model)).toISOString().replace('.000Z', 'Z'),
     max_input_tokens: model.context,
@@ -189,5 +202,51 @@ export function anthropicModel(model: Model) {
     line: null,
     deprecated_at: null,
     retires_at: model.deprecationDate === null ? null : `${model.deprecationDate}T00:00:00Z`,
+  }
+}
+
+export interface GooglePageRequest {
+  /** Absent or 0: everything, since clients that do not page expect no less. Above 1000: 1000, as Google has it. */
+  readonly pageSize?: number
+  readonly pageToken?: string
+}
+
+/** Google's `{models, nextPageToken}`. @throws AppError `invalid_request` for a size or token that is none. */
+export function googleModelList(models: readonly Model[], page: GooglePageRequest = {}) {
+  const size = page.pageSize ?? 0
+  if (!Number.isInteger(size) || size < 0) {
+    throw new AppError('invalid_request', 'pageSize must be a whole number, not negative', { param: 'pageSize' })
+  }
+  const start = page.pageToken ? position(models, fromPageToken(page.pageToken), 'pageToken') + 1 : 0
+  const end = Math.min(start + (size === 0 ? models.length : Math.min(size, MAX_PAGE)), models.length)
+  const last = models[end - 1]
+  return {
+    models: models.slice(start, end).map(googleModel),
+    ...(end < models.length && last !== undefined && { nextPageToken: toPageToken(last.id) }),
+  }
+}
+
+/** The id of the last model shown: a page goes on behind it, also when others have come or gone in between. */
+function toPageToken(id: string): string {
+  return Buffer.from(id).toString('base64url')
+}
+
+function fromPageToken(token: string): string {
+  return Buffer.from(token, 'base64url').toString()
+}
+
+/** One element of Google's list, and the answer of `GET v1beta/models/{id}`. */
+export function googleModel(model: Model) {
+  return {
+    name: `models/${model.id}`,
+    baseModelId: model.id,
+    /** Google numbers its models' versions; a date is as near as we come. */
+    version: model.releaseDate ?? '001',
+    displayName: model.name,
+    description: `${model.name}${model.status === 'active' ? '' : ` (${model.status})`}`,
+    inputTokenLimit: model.context,
+    outputTokenLimit: model.maxOutput,
+    supportedGenerationMethods: ['generateContent', 'countTokens'],
+    ...(model.capabilities.reasoning && { thinking: true }),
   }
 }

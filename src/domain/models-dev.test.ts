@@ -1,19 +1,16 @@
 /** The catalogue as opencode reads it. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Protocol } from '../base/words.ts'
 import { listedModels } from './model-listing.ts'
 import { modelsDevCatalog } from './models-dev.ts'
 import { buildForTest } from './test-catalog.ts'
-
-const SERVED: ReadonlySet<Protocol> = new Set<Protocol>(['openai-chat', 'anthropic-messages'])
 
 const CONFIG = { providers: { zai: { apiKey: 'k' }, minimax: { apiKey: 'k' } } }
 
 describe('the models.dev shape', () => {
   test('has both providers under the ids opencode knows, with this server’s address', () => {
     const catalog = buildForTest(CONFIG)
-    const { opencode, 'opencode-go': plan, ...others } = modelsDevCatalog(catalog, 'https://zendo.example/', SERVED)
+    const { opencode, 'opencode-go': plan, ...others } = modelsDevCatalog(catalog, 'https://zendo.example/')
     assert.deepEqual(others, {})
     const { models, ...provider } = plan ?? {}
     assert.deepEqual(provider, {
@@ -27,7 +24,7 @@ describe('the models.dev shape', () => {
     assert.equal(opencode?.api, 'https://zendo.example/zen/v1')
     assert.deepEqual(
       Object.keys(models ?? {}),
-      listedModels(catalog, 'go', SERVED).map((model) => model.id),
+      listedModels(catalog, 'go').map((model) => model.id),
     )
     assert.deepEqual(models?.['minimax-m3'], {
       id: 'minimax-m3',
@@ -64,7 +61,7 @@ describe('the models.dev shape', () => {
       ...CONFIG,
       models: { mine: { products: ['go'], free: true, status: 'beta', routes } },
     })
-    const models = modelsDevCatalog(catalog, 'http://127.0.0.1:7070', SERVED)['opencode-go']?.models
+    const models = modelsDevCatalog(catalog, 'http://127.0.0.1:7070')['opencode-go']?.models
     assert.deepEqual(models?.['glm-5.2']?.interleaved, { field: 'reasoning_content' })
     assert.equal('provider' in (models?.['glm-5.2'] ?? {}), false)
     assert.deepEqual(models?.mine, {

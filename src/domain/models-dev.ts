@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { toUsdNumber } from '../base/money.ts'
-import { PRODUCTS, type Product, type Protocol } from '../base/words.ts'
+import { PRODUCTS, type Product } from '../base/words.ts'
 import type { Catalog, Model, Price, PriceRates } from './catalog.ts'
 import clientFactsData from './catalog-data/client-facts.json' with { type: 'json' }
 import { basePath, listedModels, NPM_OF } from './model-listing.ts'
@@ -40,11 +40,11 @@ const PROVIDERS: Readonly<Record<Product, { id: string; name: string }>> = {
 const KEY_VARIABLE = 'OPENCODE_API_KEY'
 
 /** `publicUrl`: where clients reach this server, without a trailing slash: `https://zendo.example`. */
-export function modelsDevCatalog(catalog: Catalog, publicUrl: string, servedProtocols: ReadonlySet<Protocol>) {
+export function modelsDevCatalog(catalog: Catalog, publicUrl: string) {
   return Object.fromEntries(
     PRODUCTS.map((product) => {
       const { id, name } = PROVIDERS[product]
-      const models = listedModels(catalog, product, servedProtocols)
+      const models = listedModels(catalog, product)
       const provider = {
         id,
         name,

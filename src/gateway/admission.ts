@@ -48,7 +48,9 @@ function holdFor(call: Call): NanoUsd {
   const { model, fields, request } = call
   if (!model.price) return ZERO_USD
   const cap = outputCap(fields.maxOutput, fields.answers, model)
-  return worstCaseCharge(model.price, promptBound(request.body.length, model), cap)
+  // What a stored answer brings along is not in the body.
+  const prompt = fields.previousResponseId === null ? promptBound(request.body.length, model) : model.context
+  return worstCaseCharge(model.price, prompt, cap)
 }
 
 /** Addresses are counted under a keyed hash, so that the rows tell nobody who called. */

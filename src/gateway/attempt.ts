@@ -1,15 +1,15 @@
 /** One try of a call at one provider: sends it, judges the answer's head, and hands the body to the right relay. */
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Route } from '../domain/catalog.ts'
 import { readReply } from '../protocol/reply.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
-import { rewriteRequest } from '../protocol/request.ts'
 import { classifyUpstreamError } from '../protocol/upstream-error.ts'
 import type { UpstreamExchange, UpstreamFailure, UpstreamReceiver } from '../upstream/client.ts'
-import { isEncoded, isEventStream, returnedHeaders, upstreamHeaders } from '../upstream/headers.ts'
+import { isEncoded, isEventStream, isJson, returnedHeaders } from '../upstream/headers.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
 import type { WholeAnswer } from './relay-json.ts'
 import { StreamRelay } from './relay-stream.ts'
+import { renderReply } from './render-reply.ts'
 import type { Interruptible } from './under-way.ts'
 
 /** How a try ended. */
@@ -18,8 +18,8 @@ export type AttemptEnd =
   | { readonly kind: 'streamed' }
   /** A whole answer is here, to be settled and sent. */
   | { readonly kind: 'answered'; readonly answer: WholeAnswer; readonly reply: ReplySummary }
-  /** The upstream refused this request; another one would too. */
-  | { readonly kind: 'rejected'; readonly answer: WholeAnswer }
+  /** The upstream refused this request. `isPassing`: it was busy, another one might not be. */
+  | { readonly kind: 'rejected'; readonly answer: WholeAnswer; readonly isPassing: boolean }
   /** Nothing came of it that the client has seen. `reason` is for the row and the log. */
   | { readonly kind: 'failed'; readonly reason: FailureReason; readonly retryAfterSeconds: number | null }
 
@@ -33,18 +33,19 @@ export type FailureReason = UpstreamFailure | 'operator' | 'unavailable' | 'unre
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 const MAX_ERROR_BYTES = 1024 * 1024
 
-const PATH = { 'openai-chat': '/chat/completions', 'anthropic-messages': '/messages' } as const
+/** Refusals that are about the moment and not about the request. */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 425, 429])
 
-/** Sends the call over one route. Resolves when the try is over; never rejects. */
-export function attemptRoute(exchange: Exchange, route: Route): Promise<AttemptEnd> {
+/** Sends what `exchange.dispatch` holds. Resolves when the try is over; never rejects. */
+export function attemptDispatch(exchange: Exchange): Promise<AttemptEnd> {
   return new Promise((resolve) => {
-    new Attempt(exchange, route, resolve).start()
+    new Attempt(exchange, exchange.dispatch, resolve).start()
   })
 }
 
 class Attempt implements UpstreamReceiver, Interruptible {
   readonly #exchange: Exchange
-  readonly #route: Route
+  readonly #dispatch: Dispatch
   readonly #resolve: (end: AttemptEnd) => void
   readonly #startedAtMs: number
   readonly #onClose = (): void => this.#clientClosed()
@@ -57,37 +58,30 @@ class Attempt implements UpstreamReceiver, Interruptible {
   #drain: NodeJS.Timeout | null = null
   #over = false
 
-  constructor(exchange: Exchange, route: Route, resolve: (end: AttemptEnd) => void) {
+  constructor(exchange: Exchange, dispatch: Dispatch, resolve: (end: AttemptEnd) => void) {
     this.#exchange = exchange
-    this.#route = route
+    this.#dispatch = dispatch
     this.#resolve = resolve
     this.#startedAtMs = exchange.gateway.clock()
   }
 
   start(): void {
-    const { gateway, admission, reply } = this.#exchange
-    const { request, fields } = admission.call
-    const { provider, upstreamModel } = this.#route
-    const slices = rewriteRequest(request.body, fields, { model: upstreamModel, askUsage: this.#asksUsage() })
+    const { gateway, reply } = this.#exchange
+    const { route, protocol, path, headers, body } = this.#dispatch
+    const { provider } = route
     reply.response.once('close', this.#onClose)
     this.#exchange.attempt = this
     this.#upstream = gateway.upstream.send(
       {
-        endpoint: provider.endpoints.get(request.protocol) ?? '',
-        path: PATH[request.protocol],
-        headers: upstreamHeaders(request.protocol, provider, request.forwardHeaders),
-        body: slices,
+        endpoint: provider.endpoints.get(protocol) ?? '',
+        path,
+        headers,
+        body,
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
       },
       this,
     )
-  }
-
-  /** Metering needs the usage that chat upstreams only stream when asked. */
-  #asksUsage(): boolean {
-    const { request, fields } = this.#exchange.admission.call
-    return request.protocol === 'openai-chat' && fields.stream
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
@@ -97,21 +91,25 @@ class Attempt implements UpstreamReceiver, Interruptible {
       this.#fail('unreadable')
       return
     }
-    if (status === 200 && isEventStream(headers) && this.#upstream) this.#startStream(this.#upstream)
+    if (status === 200 && this.#isStream(headers)) {
+      if (this.#exchange.client) this.#startStream()
+      else if (this.#dispatch.isTranslated) this.#fail('unreadable')
+      else this.#startStream()
+    }
   }
 
-  #startStream(upstream: UpstreamExchange): void {
-    const { fields } = this.#exchange.admission.call
-    this.#stream = new StreamRelay(
-      this.#exchange,
-      { provider: this.#route.provider, startedAtMs: this.#startedAtMs },
-      upstream,
-      {
-        contentType: this.#headers['content-type'] ?? 'text/event-stream',
-        stripUsage: this.#asksUsage() && !fields.asksUsage,
-        done: () => this.#finish({ kind: 'streamed' }),
-      },
-    )
+  #isStream(headers: IncomingHttpHeaders): boolean {
+    if (this.#dispatch.form === 'array') return this.#exchange.client !== null && isJson(headers)
+    return isEventStream(headers)
+  }
+
+  #startStream(): void {
+    if (!this.#upstream) return
+    this.#stream = new StreamRelay(this.#exchange, this.#upstream, {
+      startedAtMs: this.#startedAtMs,
+      contentType: this.#headers['content-type'],
+      done: () => this.#finish({ kind: 'streamed' }),
+    })
   }
 
   onData(chunk: Buffer): void {
@@ -136,7 +134,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
   }
 
   #judgeWhole(body: Buffer): void {
-    const { protocol } = this.#exchange.admission.call.request
+    const { protocol } = this.#dispatch
     if (this.#status >= 200 && this.#status < 300) {
       const { ok, ...reply } = readReply(protocol, body)
       if (ok) {
@@ -153,17 +151,23 @@ class Attempt implements UpstreamReceiver, Interruptible {
   }
 
   #judgeError(status: number, body: Buffer): void {
-    const verdict = classifyUpstreamError(this.#exchange.admission.call.request.protocol, status, body)
+    const verdict = classifyUpstreamError(this.#dispatch.protocol, status, body)
     if (verdict !== 'rejected') {
       this.#fail(verdict)
       return
     }
     this.#record('rejected')
-    this.#finish({ kind: 'rejected', answer: this.#answer(status, body) })
+    this.#finish({ kind: 'rejected', answer: this.#answer(status, body), isPassing: PASSING_STATUSES.has(status) })
   }
 
   #answer(status: number, body: Buffer): WholeAnswer {
-    return { provider: this.#route.provider.id, status, headers: returnedHeaders(this.#headers), body }
+    return {
+      provider: this.#dispatch.route.provider.id,
+      status,
+      headers: returnedHeaders(this.#headers),
+      body,
+      render: (cost) => renderReply(this.#exchange, this.#dispatch, body, cost),
+    }
   }
 
   interrupt(): void {
@@ -186,7 +190,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
     const { gateway, admission } = this.#exchange
     const failure = {
       requestId: admission.call.request.id,
-      provider: this.#route.provider.id,
+      provider: this.#dispatch.route.provider.id,
       reason,
       status: this.#status === 0 ? null : this.#status,
     }
@@ -199,7 +203,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
 
   #record(outcome: string): void {
     this.#exchange.attempts.push({
-      provider: this.#route.provider.id,
+      provider: this.#dispatch.route.provider.id,
       status: this.#status === 0 ? null : this.#status,
       outcome,
       startedAtMs: this.#startedAtMs,

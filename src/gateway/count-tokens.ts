@@ -1,53 +1,108 @@
-/** Counts the tokens of a Messages request before it is sent: asks the upstream, else estimates. Free of charge. */
+/** Counts the tokens of a request before it is sent: asks the upstream where it can tell, else estimates. Free of charge. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { AppError } from '../base/errors.ts'
-import type { Route } from '../domain/catalog.ts'
-import { promptEstimate } from '../domain/hold-size.ts'
-import { rewriteRequest } from '../protocol/request.ts'
+import type { Protocol } from '../base/words.ts'
+import { quirksOf } from '../domain/catalog.ts'
+import { codecOf } from '../protocol/codecs.ts'
+import type { IrRequest } from '../protocol/ir/request.ts'
+import { estimateInputTokens } from '../protocol/translation/token-estimate.ts'
+import { asCount, asObject, parseJson, type WireObject } from '../protocol/wire-value.ts'
 import type { UpstreamExchange, UpstreamReceiver } from '../upstream/client.ts'
-import { isEncoded, upstreamHeaders } from '../upstream/headers.ts'
+import { isEncoded, upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
 import { type Call, type InferenceRequest, readCall } from './call.ts'
+import type { Destination } from './destination.ts'
+import { decodeCall, targetOf } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
-
-export interface TokenCount {
-  readonly status: number
-  /** `{"input_tokens": n}`, or what the upstream said of a request it cannot count. */
-  readonly body: unknown
-}
 
 const MAX_ANSWER_BYTES = 64 * 1024
 
-/** @throws AppError as for the request itself; never for an upstream that cannot count. */
+/** How an upstream of each protocol counts; chat has no such route. */
+interface Counter {
+  readonly path: (model: string) => string
+  readonly body: (request: WireObject, model: string) => WireObject
+  readonly read: (answer: WireObject) => number | null
+}
+
+const COUNTERS: Readonly<Partial<Record<Protocol, Counter>>> = {
+  'anthropic-messages': {
+    path: () => '/messages/count_tokens',
+    body: (request) =>
+      without(request, [
+        'max_tokens',
+        'stream',
+        'temperature',
+        'top_p',
+        'top_k',
+        'stop_sequences',
+        'metadata',
+        'service_tier',
+      ]),
+    read: (answer) => asCount(answer.input_tokens),
+  },
+  'openai-responses': {
+    path: () => '/responses/input_tokens',
+    body: (request) =>
+      without(request, [
+        'stream',
+        'store',
+        'include',
+        'max_output_tokens',
+        'temperature',
+        'top_p',
+        'metadata',
+        'service_tier',
+        'prompt_cache_key',
+        'safety_identifier',
+      ]),
+    read: (answer) => asCount(answer.input_tokens),
+  },
+  'google-generate': {
+    path: (model) => `/models/${encodeURIComponent(model)}:countTokens`,
+    body: (request, model) => ({ generateContentRequest: { model: `models/${model}`, ...request } }),
+    read: (answer) => asCount(answer.totalTokens),
+  },
+}
+
+function without(body: WireObject, names: readonly string[]): WireObject {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)))
+}
+
+/** Input tokens, at least one. @throws AppError as for the request itself; never for an upstream that cannot count. */
 export async function countTokens(
   gateway: Gateway,
   request: InferenceRequest,
   client: ServerResponse,
-): Promise<TokenCount> {
+): Promise<number> {
   const call = readCall(gateway, request, { needsMaxTokens: false })
-  const [route] = call.routes
+  const decoded = decodeCall(call)
+  const [destination] = call.destinations
   // Without a key nothing limits how often the operator's credential would be used.
-  const counted = route && request.owner ? await askUpstream(gateway, call, route, client) : null
-  if (counted) return counted
-  return { status: 200, body: { input_tokens: Math.max(1, promptEstimate(request.body.length, call.model)) } }
+  const counted = destination && request.owner ? await askUpstream(gateway, call, destination, decoded, client) : null
+  return Math.max(1, counted ?? estimateInputTokens(decoded))
 }
 
 /** Null when the upstream has no such route or does not answer: an estimate serves the client better than an error. */
 async function askUpstream(
   gateway: Gateway,
   call: Call,
-  route: Route,
+  destination: Destination,
+  decoded: IrRequest,
   client: ServerResponse,
-): Promise<TokenCount | null> {
-  const { request, fields } = call
-  const answer = await exchange(gateway, call, route, {
+): Promise<number | null> {
+  const { route, protocol } = destination
+  const quirks = quirksOf(route, protocol)
+  const counter = COUNTERS[protocol]
+  if (!counter || quirks.countTokens === false) return null
+  const { body } = codecOf(protocol).encodeRequest(decoded, targetOf(call, destination, quirks))
+  const asked = Buffer.from(JSON.stringify(counter.body(body, route.upstreamModel)))
+  const answer = await exchange(gateway, call, destination, {
     client,
-    path: '/messages/count_tokens',
-    body: rewriteRequest(request.body, fields, { model: route.upstreamModel, askUsage: false }),
+    path: counter.path(route.upstreamModel),
+    body: asked,
   })
-  if (!answer) return null
-  const body = parseObject(answer.body)
-  if (answer.status === 200 && typeof body?.input_tokens === 'number') return { status: 200, body }
-  if (answer.status === 400 && body) {
+  const read = answer && asObject(parseJson(answer.body))
+  if (answer?.status === 200 && read) return counter.read(read)
+  if (answer?.status === 400 && read && protocol === call.request.protocol) {
     throw new AppError('upstream_rejected', 'The provider cannot count this request: it refuses its content.', {
       status: 400,
     })
@@ -58,11 +113,12 @@ async function askUpstream(
 function exchange(
   gateway: Gateway,
   call: Call,
-  route: Route,
-  ask: { path: string; body: readonly Uint8Array[]; client: ServerResponse },
-): Promise<{ status: number; body: string } | null> {
-  const { protocol, forwardHeaders } = call.request
+  { route, protocol }: Destination,
+  ask: { path: string; body: Buffer; client: ServerResponse },
+): Promise<{ status: number; body: Buffer } | null> {
   const { provider } = route
+  const forwarded = protocol === call.request.protocol ? call.request.forwardHeaders : []
+  const { headers } = withAllowedBetas(forwarded, quirksOf(route, protocol).betas)
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let status = 0
@@ -70,41 +126,32 @@ function exchange(
     let upstream: UpstreamExchange | null = null
     const leave = (): void => upstream?.abort()
     ask.client.once('close', leave)
-    const finish = (answer: { status: number; body: string } | null): void => {
+    const finish = (answer: { status: number; body: Buffer } | null): void => {
       ask.client.off('close', leave)
       resolve(answer)
     }
     const receiver: UpstreamReceiver = {
-      onHead(code: number, headers: IncomingHttpHeaders) {
-        status = isEncoded(headers) ? 0 : code
+      onHead(code: number, head: IncomingHttpHeaders) {
+        status = isEncoded(head) ? 0 : code
       },
       onData(chunk) {
         size += chunk.length
         if (size <= MAX_ANSWER_BYTES) chunks.push(chunk)
         else leave()
       },
-      onEnd: () => finish({ status, body: Buffer.concat(chunks).toString() }),
+      onEnd: () => finish({ status, body: Buffer.concat(chunks) }),
       onFailure: () => finish(null),
     }
     upstream = gateway.upstream.send(
       {
         endpoint: provider.endpoints.get(protocol) ?? '',
         path: ask.path,
-        body: ask.body,
-        headers: upstreamHeaders(protocol, provider, forwardHeaders),
+        body: [ask.body],
+        headers: upstreamHeaders(protocol, provider, headers),
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
       },
       receiver,
     )
   })
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
-  } catch {
-    return null
-  }
 }

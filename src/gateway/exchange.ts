@@ -4,9 +4,12 @@ import { formatUsd } from '../base/money.ts'
 import type { Provider } from '../domain/catalog.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
+import type { Warning } from '../protocol/codec.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
 import type { AttemptRecord } from '../store/request.ts'
 import type { Admission } from './admission.ts'
+import type { ClientStream } from './client-stream.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
 import type { RequestResult, Settlement } from './settlement.ts'
 import type { Interruptible } from './under-way.ts'
@@ -23,7 +26,11 @@ export interface Exchange {
   readonly gateway: Gateway
   readonly admission: Admission
   readonly reply: ClientReply
+  /** The client's side of a streamed answer; null when it asked for a whole one. */
+  readonly client: ClientStream | null
   readonly attempts: AttemptRecord[]
+  /** What was sent last, or is about to be. */
+  dispatch: Dispatch
   /** Whether the client has closed its connection before the answer was whole. */
   clientGone: boolean
   /** Whether a shutdown has ended it before the answer was whole. */
@@ -73,6 +80,8 @@ export function resultOf(
     provider: end.provider,
     upstreamId: end.reply?.upstreamId ?? null,
     attempts: exchange.attempts,
+    upstreamProtocol: end.provider === null ? null : exchange.dispatch.protocol,
+    warnings: warningText(exchange.dispatch.warnings),
     firstByteAtMs: end.firstByteAtMs ?? null,
   }
 }
@@ -82,4 +91,24 @@ export function fundingHeaders(admission: Admission, settlement: Settlement | nu
   const headers = ['x-zendo-funding', admission.funding]
   if (settlement) headers.push('x-zendo-cost', formatUsd(settlement.charged))
   return headers
+}
+
+const MAX_WARNINGS_LENGTH = 1000
+
+/**
+ * `dropped top_k, changed tools[2].parameters`; null when there are none. Names come from the client's body: what could
+ * not stand in a header is replaced.
+ */
+export function warningText(warnings: readonly Warning[]): string | null {
+  if (warnings.length === 0) return null
+  const words = new Set(
+    warnings.map(({ action, field }) => `${action} ${field.replace(/[^\x21-\x2b\x2d-\x7e ]/g, '?')}`),
+  )
+  const text = [...words].join(', ')
+  return text.length > MAX_WARNINGS_LENGTH ? `${text.slice(0, MAX_WARNINGS_LENGTH - 5)}, ...` : text
+}
+
+export function warningHeaders({ warnings }: Dispatch): string[] {
+  const text = warningText(warnings)
+  return text === null ? [] : ['x-zendo-warnings', text]
 }

@@ -6,6 +6,7 @@ import type { CommitQueue } from '../store/commit-queue.ts'
 import type { Database } from '../store/database.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { KeyCache } from './key-cache.ts'
+import type { ThoughtStore } from './thought-store.ts'
 import type { UnderWay } from './under-way.ts'
 
 export interface Gateway {
@@ -16,6 +17,7 @@ export interface Gateway {
   readonly keys: KeyCache
   readonly upstream: UpstreamClient
   readonly underWay: UnderWay
+  readonly thoughts: ThoughtStore
   readonly clock: Clock
   readonly log: Logger
   /** Keys the hash under which client addresses are counted. */

@@ -1,14 +1,19 @@
 /** The story of a request: read it, find who pays, hold, send, relay, settle. */
 import { AppError } from '../base/errors.ts'
-import type { Route } from '../domain/catalog.ts'
-import { admit } from './admission.ts'
-import { type AttemptEnd, attemptRoute, type FailureReason } from './attempt.ts'
-import { type InferenceRequest, readCall } from './call.ts'
-import type { ClientReply, Exchange } from './exchange.ts'
+import { readUpstreamError } from '../protocol/upstream-error.ts'
+import { type Admission, admit } from './admission.ts'
+import { type AttemptEnd, attemptDispatch, type FailureReason } from './attempt.ts'
+import { type Call, type InferenceRequest, readCall } from './call.ts'
+import { ClientStream } from './client-stream.ts'
+import type { Destination } from './destination.ts'
+import { type Dispatch, prepareDispatch } from './dispatch.ts'
+import { type ClientReply, type Exchange, fundingHeaders, warningHeaders } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
 import { redactProvider } from './redact.ts'
+import { rejection } from './rejection.ts'
 import { relayAnswer, relayRejection, releaseUnanswered, type WholeAnswer } from './relay-json.ts'
 import { interrupted } from './relay-stream.ts'
+import { endStream, writeStreamError } from './stream-end.ts'
 import type { Interruptible } from './under-way.ts'
 
 /** Clients ask again by themselves, often ten times; more than this inside would only multiply that. */
@@ -23,16 +28,10 @@ const MAX_RETRY_SECONDS = 60
  */
 export async function handleInference(gateway: Gateway, request: InferenceRequest, reply: ClientReply): Promise<void> {
   const call = readCall(gateway, request)
+  // Before any money is held: what no upstream can be asked is refused.
+  const [dispatch, later] = firstDispatch(gateway, call)
   const admission = await admit(gateway, call)
-  const exchange: Exchange = {
-    gateway,
-    admission,
-    reply,
-    attempts: [],
-    clientGone: reply.response.destroyed,
-    interrupted: false,
-    attempt: null,
-  }
+  const exchange = openExchange(gateway, admission, reply, dispatch)
   const entry: Interruptible = {
     interrupt() {
       exchange.interrupted = true
@@ -41,26 +40,90 @@ export async function handleInference(gateway: Gateway, request: InferenceReques
   }
   gateway.underWay.add(entry)
   try {
-    await tellEnd(exchange, await tryRoutes(exchange, call.routes))
+    await tellEnd(exchange, await tryDestinations(exchange, later))
   } catch (error) {
     // A fault of ours must not leave the hold; where the request has ended already, this changes nothing.
     if (!(error instanceof AppError)) await releaseUnanswered(exchange, null, 'operator_fault')
-    throw error
+    if (!exchange.client?.begun) throw error
+    if (!(error instanceof AppError))
+      gateway.log.error({ requestId: request.id, err: error }, 'a request failed unexpectedly')
+    writeStreamError(exchange, error instanceof AppError ? error : internalError(error))
+    endStream(exchange, false)
   } finally {
+    exchange.client?.stop()
     gateway.underWay.delete(entry)
   }
 }
 
-async function tryRoutes(exchange: Exchange, routes: readonly Route[]): Promise<AttemptEnd> {
+function internalError(cause: unknown): AppError {
+  return new AppError('internal', 'Something went wrong in Zendo. The request id finds it in the log.', { cause })
+}
+
+/** What goes to the first destination that can be asked, and those after it. @throws AppError when none can be. */
+function firstDispatch(gateway: Gateway, call: Call): [Dispatch, readonly Destination[]] {
+  let refusal: unknown
+  for (const [index, destination] of call.destinations.entries()) {
+    try {
+      return [prepareDispatch(gateway, call, destination), call.destinations.slice(index + 1)]
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'unsupported_feature') throw error
+      refusal ??= error
+    }
+  }
+  throw refusal
+}
+
+function openExchange(gateway: Gateway, admission: Admission, reply: ClientReply, dispatch: Dispatch): Exchange {
+  const { request, fields, catalog } = admission.call
+  const exchange: Exchange = {
+    gateway,
+    admission,
+    reply,
+    client: fields.stream
+      ? new ClientStream(reply.response, {
+          protocol: request.protocol,
+          form: request.form,
+          keepAliveMs: catalog.keepAliveMs,
+          headers: () => [...reply.headers, ...fundingHeaders(admission, null), ...warningHeaders(exchange.dispatch)],
+        })
+      : null,
+    dispatch,
+    attempts: [],
+    clientGone: reply.response.destroyed,
+    interrupted: false,
+    attempt: null,
+  }
+  return exchange
+}
+
+async function tryDestinations(exchange: Exchange, later: readonly Destination[]): Promise<AttemptEnd> {
   let end: AttemptEnd = { kind: 'failed', reason: 'aborted', retryAfterSeconds: null }
-  const queue = routes.slice(0, MAX_ATTEMPTS)
-  for (let route = queue.shift(); route && !exchange.clientGone && !exchange.interrupted; route = queue.shift()) {
-    end = await attemptRoute(exchange, route)
-    if (end.kind !== 'failed') return end
+  const queue = [...later]
+  const isOver = (): boolean => exchange.clientGone || exchange.interrupted || exchange.attempts.length >= MAX_ATTEMPTS
+  for (let next: Dispatch | null = exchange.dispatch; next && !isOver(); next = nextDispatch(exchange, queue)) {
+    exchange.dispatch = next
+    const tried = await attemptDispatch(exchange)
+    if (tried.kind === 'streamed' || tried.kind === 'answered') return tried
+    if (tried.kind === 'rejected' && !(tried.isPassing && queue.length > 0)) return tried
+    end = tried
     // A kept-alive connection that the upstream had just closed looks like this; a fresh one works.
-    if (end.reason === 'reset' && queue.length === 0 && exchange.attempts.length < 2) queue.push(route)
+    if (tried.kind === 'failed' && tried.reason === 'reset' && queue.length === 0 && exchange.attempts.length < 2) {
+      queue.push(next)
+    }
   }
   return end
+}
+
+/** What goes to the next destination that can be asked; null when there is none. */
+function nextDispatch({ gateway, admission }: Exchange, queue: Destination[]): Dispatch | null {
+  for (let destination = queue.shift(); destination; destination = queue.shift()) {
+    try {
+      return prepareDispatch(gateway, admission.call, destination)
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+    }
+  }
+  return null
 }
 
 async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
@@ -86,15 +149,12 @@ async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
 
 /** The upstream's own words, as long as they are JSON and give nothing of the operator away. */
 async function tellRejection(exchange: Exchange, answer: WholeAnswer): Promise<void> {
-  const body = redact(exchange, answer)
+  const { dispatch, client } = exchange
+  const isForeign = dispatch.isTranslated || client?.begun === true
+  const body = isForeign ? null : redact(exchange, answer)
   if (body) return relayRejection(exchange, { ...answer, body })
-  const error = new AppError(
-    'upstream_rejected',
-    `The model's provider refused this request (status ${answer.status}).`,
-    {
-      status: answer.status,
-    },
-  )
+  const known = isForeign ? readUpstreamError(dispatch.protocol, answer.body) : null
+  const error = rejection(known && { ...known, status: answer.status }, dispatch.route.provider, answer.status)
   await releaseUnanswered(exchange, error, 'upstream_failed')
   throw error
 }

@@ -33,6 +33,8 @@ function release(db: Database, hold: OpenHold, nowMs: number): void {
     errorCode: 'internal',
     provider: null,
     upstreamId: null,
+    upstreamProtocol: null,
+    warnings: null,
     attempts: [],
     usage: NO_USAGE,
     firstByteAtMs: null,

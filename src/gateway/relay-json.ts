@@ -1,8 +1,9 @@
 /** Answers that come in one piece: read whole, settled, then sent, so that nobody sees an answer that is not booked. */
 import type { AppError } from '../base/errors.ts'
+import { formatUsd } from '../base/money.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
-import { type Exchange, fundingHeaders, outcomeOfAnswer, resultOf } from './exchange.ts'
+import { type Exchange, fundingHeaders, outcomeOfAnswer, resultOf, warningHeaders } from './exchange.ts'
 import { type Settlement, settle } from './settlement.ts'
 
 /** A whole answer of an upstream. */
@@ -12,6 +13,8 @@ export interface WholeAnswer {
   /** Names and values in turn; already an allow-list. */
   readonly headers: readonly string[]
   readonly body: Buffer
+  /** The answer as the client is to have it, with the charge in its usage when one is given. */
+  readonly render: (cost: string | null) => Buffer
 }
 
 /** Settles a complete answer and sends it. @throws AppError storage_unavailable */
@@ -29,7 +32,18 @@ export async function relayAnswer(exchange: Exchange, answer: WholeAnswer, reply
       firstByteAtMs: exchange.gateway.clock(),
     }),
   )
-  send(exchange, answer, settlement)
+  const cost = exchange.admission.call.request.includeCost ? formatUsd(settlement.charged) : null
+  const body = answer.render(cost)
+  if (!exchange.client) send(exchange, { ...answer, body }, settlement)
+  else sendAsStream(exchange, body)
+}
+
+/** The client asked for a stream, and the upstream gave the answer in one piece. */
+function sendAsStream({ client, clientGone, reply }: Exchange, frames: Buffer): void {
+  if (clientGone || !client) return
+  client.begin()
+  client.write([frames])
+  reply.response.end()
 }
 
 /** Gives the hold back and shows the client what the upstream refused. @throws AppError storage_unavailable */
@@ -67,6 +81,7 @@ function send(exchange: Exchange, answer: WholeAnswer, settlement: Settlement | 
     'content-length',
     String(answer.body.length),
     ...fundingHeaders(exchange.admission, settlement),
+    ...warningHeaders(exchange.dispatch),
   ])
   response.end(answer.body)
 }

@@ -5,22 +5,30 @@
  * A stream that breaks off ends with the protocol's own error event, never as if it were complete.
  */
 import { AppError, type ErrorCode } from '../base/errors.ts'
+import { formatUsd } from '../base/money.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
-import { encodeStreamError } from '../protocol/errors.ts'
-import { createStreamReader, type StreamReader } from '../protocol/stream-reader.ts'
+import type { StreamReader } from '../protocol/stream-reader.ts'
 import { classifyUpstreamError } from '../protocol/upstream-error.ts'
 import type { UpstreamExchange, UpstreamFailure } from '../upstream/client.ts'
-import { type AttemptContext, type Exchange, fundingHeaders, outcomeOfAnswer, resultOf } from './exchange.ts'
+import { ClientStream } from './client-stream.ts'
+import type { Dispatch } from './dispatch.ts'
+import { type Exchange, fundingHeaders, outcomeOfAnswer, resultOf, warningHeaders } from './exchange.ts'
 import { redactProvider } from './redact.ts'
-import { settle } from './settlement.ts'
+import { rejection } from './rejection.ts'
+import { openReader, type ReplyReader } from './reply-reader.ts'
+import { type Settlement, settle } from './settlement.ts'
+import { endStream, writeStreamError } from './stream-end.ts'
 
 /** How long an upstream may go on after its terminal frame (a cost frame may follow) before it is cut off. */
 const LINGER_MS = 2000
 
 export class StreamRelay {
   readonly #exchange: Exchange
-  readonly #attempt: AttemptContext
+  readonly #dispatch: Dispatch
+  readonly #startedAtMs: number
   readonly #upstream: UpstreamExchange
+  readonly #client: ClientStream
+  readonly #opened: ReplyReader
   readonly #reader: StreamReader
   readonly #done: () => void
   #state: 'running' | 'settling' | 'settled' = 'running'
@@ -28,6 +36,7 @@ export class StreamRelay {
   #upstreamEnded = false
   #interrupted = false
   #waitsForDrain = false
+  #isWhole = true
   #firstByteAtMs: number | null = null
   #timer: NodeJS.Timeout | null = null
   /** What the client had got when it left; null while it is there. */
@@ -36,36 +45,19 @@ export class StreamRelay {
   /** Sends the head at once; `done` is called when nothing is left to do. */
   constructor(
     exchange: Exchange,
-    attempt: AttemptContext,
     upstream: UpstreamExchange,
-    head: { contentType: string; stripUsage: boolean; done: () => void },
+    head: { startedAtMs: number; contentType: string | undefined; done: () => void },
   ) {
     this.#exchange = exchange
-    this.#attempt = attempt
+    this.#dispatch = exchange.dispatch
+    this.#startedAtMs = head.startedAtMs
     this.#upstream = upstream
     this.#done = head.done
-    this.#reader = createStreamReader(exchange.admission.call.request.protocol, { stripUsage: head.stripUsage })
+    this.#client = exchange.client ?? unaskedStream(exchange)
+    this.#opened = openReader(exchange, exchange.dispatch)
+    this.#reader = this.#opened.reader
     if (exchange.clientGone) this.clientLeft()
-    else this.#writeHead(head.contentType)
-  }
-
-  #writeHead(contentType: string): void {
-    const { admission, reply } = this.#exchange
-    const { response, headers } = reply
-    response.writeHead(200, [
-      ...headers,
-      'content-type',
-      contentType,
-      'cache-control',
-      'no-cache, no-transform',
-      'x-accel-buffering',
-      'no',
-      ...fundingHeaders(admission, null),
-    ])
-    // Most heads leave together with the first event; one whose first event is late must not wait for it.
-    setImmediate(() => {
-      if (this.#firstByteAtMs === null && !response.writableEnded && !response.destroyed) response.flushHeaders()
-    })
+    else this.#client.begin(this.#dispatch.isTranslated ? undefined : head.contentType)
   }
 
   push(chunk: Buffer): void {
@@ -130,9 +122,7 @@ export class StreamRelay {
     const { response } = this.#exchange.reply
     if (buffers.length === 0 || this.#exchange.clientGone) return
     this.#firstByteAtMs ??= this.#exchange.gateway.clock()
-    if (buffers.length > 1) response.cork()
-    for (const buffer of buffers) response.write(buffer)
-    if (buffers.length > 1) response.uncork()
+    this.#client.write(buffers)
     // Not what `write` returned: while corked it says full of bytes that the socket then takes, and no `drain` follows.
     if (response.writableNeedDrain && !this.#waitsForDrain && !this.#upstreamEnded) this.#waitForDrain()
   }
@@ -150,12 +140,13 @@ export class StreamRelay {
     if (this.#state !== 'running') return
     this.#state = 'settling'
     this.#recordAttempt()
+    this.#opened.remember()
     const outcome = this.#outcome()
     const result = resultOf(this.#exchange, {
       outcome,
       reply: this.#reader.reply,
       deliveredTokens: this.#deliveredTokens,
-      provider: this.#attempt.provider.id,
+      provider: this.#dispatch.route.provider.id,
       status: 200,
       errorCode: errorCodeOf(outcome),
       firstByteAtMs: this.#firstByteAtMs,
@@ -166,7 +157,7 @@ export class StreamRelay {
       gateway.log.warn(failure, "a provider's stream broke off")
     }
     settle(this.#exchange.gateway, this.#exchange.admission, result).then(
-      () => this.#finish(),
+      (settlement) => this.#finish(settlement),
       (error: unknown) => this.#finishUnsettled(error),
     )
   }
@@ -181,15 +172,15 @@ export class StreamRelay {
 
   #recordAttempt(): void {
     this.#exchange.attempts.push({
-      provider: this.#attempt.provider.id,
+      provider: this.#dispatch.route.provider.id,
       status: 200,
       outcome: this.#reader.ending ?? this.#failure ?? 'cut',
-      startedAtMs: this.#attempt.startedAtMs,
+      startedAtMs: this.#startedAtMs,
       endedAtMs: this.#exchange.gateway.clock(),
     })
   }
 
-  #finish(): void {
+  #finish(settlement: Settlement): void {
     this.#state = 'settled'
     const { ending } = this.#reader
     if (this.#exchange.clientGone) {
@@ -197,15 +188,39 @@ export class StreamRelay {
     } else if (this.#interrupted) {
       this.#writeError(interrupted())
       this.#close()
-    } else if (ending === 'complete' || (ending === 'error' && !this.#hidesError())) {
-      const held = this.#reader.takeHeld()
-      this.#write(ending === 'error' ? this.#redacted(held) : held)
-      if (this.#upstreamEnded) this.#close()
-      else this.#timer = setTimeout(() => this.#close(), LINGER_MS)
+    } else if (ending === 'complete') {
+      this.#writeEnd(settlement)
+    } else if (ending === 'error' && !this.#hidesError()) {
+      this.#writeUpstreamError()
     } else {
       this.#writeError(upstreamCut(this.#failure))
       this.#close()
     }
+  }
+
+  #writeEnd(settlement: Settlement): void {
+    const { includeCost } = this.#exchange.admission.call.request
+    this.#write(this.#reader.takeHeld(includeCost ? formatUsd(settlement.charged) : null))
+    // After a translated end nothing of the upstream's can follow: its client need not wait for it.
+    if (this.#dispatch.isTranslated) this.#endResponse()
+    this.#linger()
+  }
+
+  /** As it came where the answer is relayed, else in the client's form. */
+  #writeUpstreamError(): void {
+    if (this.#dispatch.isTranslated) {
+      this.#writeError(rejection(this.#reader.reply.error, this.#dispatch.route.provider))
+      this.#close()
+      return
+    }
+    this.#write(this.#redacted(this.#reader.takeHeld()))
+    if (this.#dispatch.protocol === 'google-generate') this.#close()
+    else this.#linger()
+  }
+
+  #linger(): void {
+    if (this.#upstreamEnded) this.#close()
+    else this.#timer = setTimeout(() => this.#close(), LINGER_MS)
   }
 
   /** An error that is about the operator's account is not the client's to see. */
@@ -213,15 +228,13 @@ export class StreamRelay {
     const { error } = this.#reader.reply
     if (!error) return true
     const body = Buffer.from(JSON.stringify({ error: { type: error.type, code: error.code, message: error.message } }))
-    return (
-      classifyUpstreamError(this.#exchange.admission.call.request.protocol, error.status ?? 400, body) === 'operator'
-    )
+    return classifyUpstreamError(this.#dispatch.protocol, error.status ?? 400, body) === 'operator'
   }
 
   /** The upstream's own words, less what they may give away. */
   #redacted(buffers: Buffer[]): Buffer[] {
     const text = Buffer.concat(buffers).toString()
-    const redacted = redactProvider(this.#attempt.provider, text)
+    const redacted = redactProvider(this.#dispatch.route.provider, text)
     return redacted === text ? buffers : [Buffer.from(redacted)]
   }
 
@@ -241,11 +254,8 @@ export class StreamRelay {
   }
 
   #writeError(error: AppError): void {
-    const { gateway, admission, reply } = this.#exchange
-    const { id, protocol } = admission.call.request
-    if (!reply.response.writableEnded) {
-      reply.response.write(encodeStreamError(protocol, error, { requestId: id, nowMs: gateway.clock() }))
-    }
+    this.#isWhole = false
+    writeStreamError(this.#exchange, error, this.#reader.position())
   }
 
   #close(): void {
@@ -254,10 +264,24 @@ export class StreamRelay {
       this.#upstreamEnded = true
       this.#upstream.abort()
     }
-    const { response } = this.#exchange.reply
-    if (!response.writableEnded) response.end()
+    this.#endResponse()
     this.#done()
   }
+
+  #endResponse(): void {
+    this.#client.stop()
+    endStream(this.#exchange, this.#isWhole && this.#reader.ending !== 'error')
+  }
+}
+
+/** The stream of an upstream that was asked for a whole answer, and is relayed all the same. */
+function unaskedStream({ admission, reply, dispatch }: Exchange): ClientStream {
+  return new ClientStream(reply.response, {
+    protocol: admission.call.request.protocol,
+    form: admission.call.request.form,
+    keepAliveMs: 0,
+    headers: () => [...reply.headers, ...fundingHeaders(admission, null), ...warningHeaders(dispatch)],
+  })
 }
 
 function errorCodeOf(outcome: Outcome): ErrorCode | null {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../base/errors.ts'
 import { minUsd, type NanoUsd, nanoUsd, subtractUsd, weighUsd, ZERO_USD } from '../base/money.ts'
 import type { Usage } from '../base/usage.ts'
+import type { Protocol } from '../base/words.ts'
 import { CHARGE_POLICY_VERSION, chargeableUsage, type Delivery, type Outcome } from '../domain/charge-policy.ts'
 import { chargeForUsage } from '../domain/price.ts'
 import { type Entry, postTransfer, releaseBalance } from '../store/account.ts'
@@ -21,6 +22,10 @@ export interface RequestResult {
   readonly errorCode: string | null
   readonly provider: string | null
   readonly upstreamId: string | null
+  /** What was spoken upstream; null when nothing was sent. */
+  readonly upstreamProtocol: Protocol | null
+  /** What translation changed or dropped; null when nothing. */
+  readonly warnings: string | null
   readonly attempts: readonly AttemptRecord[]
   readonly firstByteAtMs: number | null
 }
@@ -116,6 +121,8 @@ function writeEnd(db: Database, admission: Admission, end: PricedEnd): void {
     errorCode: result.errorCode,
     provider: result.provider,
     upstreamId: result.upstreamId,
+    upstreamProtocol: result.upstreamProtocol,
+    warnings: result.warnings,
     attempts: result.attempts,
     usage: end.usage,
     firstByteAtMs: result.firstByteAtMs,

@@ -1,16 +1,44 @@
 /**
  * Which client is asking, as far as it changes how a refusal is signalled. The words of a refusal are for people and
  * the same for all; whether a client stops on a status is its own habit.
+ *
+ * Source: the headers that each client was seen to send (`docs/decisions/011-client-profiles.md`).
  */
 
-/** `ai-sdk`: programs on the AI SDK, which repeat every 429 and look at no header. */
-export type ClientProfile = 'ai-sdk' | 'other'
+/** `ai-sdk`: clients that repeat every 429 and look at no header: programs on the AI SDK, and Qwen Code. */
+export type ClientProfile = 'opencode' | 'claude-code' | 'codex' | 'gemini-cli' | 'ai-sdk' | 'other'
 
-const AI_SDK = /(?:^|\s)ai-sdk[-/]/
-/** Built on the AI SDK, but it repeats by rules of its own, and knows the 429 of a used-up plan. */
-const OPENCODE = /^opencode\//
+/** As Node has them: names in lower case. */
+export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-export function clientProfile(userAgent: string | undefined): ClientProfile {
-  if (userAgent === undefined || OPENCODE.test(userAgent)) return 'other'
-  return AI_SDK.test(userAgent) ? 'ai-sdk' : 'other'
+interface Sign {
+  readonly profile: ClientProfile
+  readonly header: string
+  readonly form: RegExp
+}
+
+/** The first that fits. */
+const SIGNS: readonly Sign[] = [
+  // Built on the AI SDK and names it as well, but it repeats by rules of its own.
+  { profile: 'opencode', header: 'user-agent', form: /^opencode\// },
+  // A fork of opencode.
+  { profile: 'opencode', header: 'x-title', form: /^Kilo Code$/ },
+  // Qwen Code calls itself so as well, with versions of its own, all below 1.
+  { profile: 'ai-sdk', header: 'user-agent', form: /^claude-cli\/0\./ },
+  { profile: 'claude-code', header: 'user-agent', form: /^claude-(?:cli|code)\// },
+  // Its terminal and its `exec` have names of their own, programs around it another in the user agent.
+  { profile: 'codex', header: 'originator', form: /^codex/ },
+  { profile: 'codex', header: 'user-agent', form: /^codex/ },
+  { profile: 'gemini-cli', header: 'user-agent', form: /^GeminiCLI/ },
+  { profile: 'ai-sdk', header: 'user-agent', form: /(?:^|\s)ai-sdk[-/]/ },
+]
+
+/** @param client the headers of the request, or its user agent alone */
+export function clientProfile(client: RequestHeaders | string | undefined): ClientProfile {
+  const headers = typeof client === 'object' ? client : { 'user-agent': client }
+  const fits = ({ header, form }: Sign) => {
+    const value = headers[header]
+    return typeof value === 'string' && form.test(value)
+  }
+  return SIGNS.find(fits)?.profile ?? 'other'
 }

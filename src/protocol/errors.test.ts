@@ -9,8 +9,9 @@ import Anthropic from '@anthropic-ai/sdk'
 import { APICallError, generateText, type LanguageModel, streamText } from 'ai'
 import OpenAI from 'openai'
 import { AppError, ERROR_CODES, errorClassOf, type LimitDetail } from '../base/errors.ts'
-import { PROTOCOLS } from '../base/words.ts'
-import { encodeError, encodeStreamError } from './errors.ts'
+import { PROTOCOLS, type Protocol } from '../base/words.ts'
+import { encodeError } from './errors.ts'
+import { encodeStreamError as encodeAt, type StreamErrorContext } from './stream-error.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 20, 8)
 const context = { requestId: 'req_test', nowMs: NOW_MS }
@@ -28,6 +29,10 @@ const planLimit = new AppError('plan_limit', MESSAGE, { limit, metadata: { works
 
 type Json = Record<string, unknown> & { error: Record<string, unknown> }
 const bodyOf = (encoded: { body: string }): Json => JSON.parse(encoded.body)
+
+const position = { sequence: 0, replyId: null }
+const streamContext: StreamErrorContext = { ...context, model: 'm', position, form: 'sse', hasBegun: true }
+const encodeStreamError = (protocol: Protocol, error: AppError) => encodeAt(protocol, error, streamContext)
 
 describe('encodeError', () => {
   it('gives every code in every shape its status, type, code, message and request id', () => {
@@ -127,13 +132,13 @@ describe('encodeStreamError', () => {
   const error = new AppError('upstream_unavailable', 'The answer broke off.')
 
   it('is one chat event without a [DONE]', () => {
-    const text = encodeStreamError('openai-chat', error, context)
+    const text = encodeStreamError('openai-chat', error)
     assert.match(text, /^data: \{"error":\{[^\n]*\}\}\n\n$/)
     assert.ok(!text.includes('[DONE]'))
   })
 
   it('is one messages event of the error kind', () => {
-    const text = encodeStreamError('anthropic-messages', error, context)
+    const text = encodeStreamError('anthropic-messages', error)
     const [, json = ''] = /^event: error\ndata: (.*)\n\n$/.exec(text) ?? []
     const body: Json = JSON.parse(json)
     assert.deepEqual([body.type, body.error.type, body.error.code], ['error', 'api_error', 'upstream_unavailable'])
@@ -142,7 +147,7 @@ describe('encodeStreamError', () => {
   it("has a type of Anthropic's for every code", () => {
     const known = /"type":"(?:invalid_request_error|rate_limit_error|overloaded_error|api_error)"/
     for (const code of ERROR_CODES)
-      assert.match(encodeStreamError('anthropic-messages', new AppError(code, 'x'), context), known)
+      assert.match(encodeStreamError('anthropic-messages', new AppError(code, 'x')), known)
   })
 })
 
@@ -221,7 +226,7 @@ describe('the SDKs show the message', () => {
     next = {
       status: 200,
       headers: { 'content-type': 'text/event-stream' },
-      body: head + encodeStreamError(protocol, cutOff, context),
+      body: head + encodeStreamError(protocol, cutOff),
     }
   }
   const chatHead =

@@ -1,13 +1,15 @@
 /** What a protocol knows about the events of its streamed replies; `stream-reader.ts` relays by it. */
+import type { StreamPosition } from './codec.ts'
 import type { Spotted } from './event-spotter.ts'
 import type { ReplySummary } from './reply-summary.ts'
 import type { SseBlock } from './sse.ts'
 
 /**
  * `pass`: on to the client. `strip`: not for the client, who had not asked for it. `complete`, `error`: the event
- * ends the reply, and it and all after it wait until the request is settled.
+ * ends the reply, and it and all after it wait until the request is settled. `defer`: may be the last one (a protocol
+ * without a terminal event): it waits for the next event, or for the settlement when none comes.
  */
-export type Verdict = 'pass' | 'strip' | 'complete' | 'error'
+export type Verdict = 'pass' | 'strip' | 'defer' | 'complete' | 'error'
 
 export interface EventReader {
   /** Takes a block of kind `event`. */
@@ -15,6 +17,8 @@ export interface EventReader {
   /** Whether a body that ends now, without a terminal event, is a whole reply. */
   mayEnd(): boolean
   summary(): ReplySummary
+  /** Where an error event would stand, for wires that number their events. */
+  position?(): StreamPosition
 }
 
 /** How much output went by, over all events. */

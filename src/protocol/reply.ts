@@ -1,11 +1,19 @@
 /** Reads what a reply that came whole amounted to. */
+import type { Protocol } from '../base/words.ts'
 import { readMessagesReply } from './anthropic-messages/reply.ts'
+import { readGoogleReply } from './google-generate/reply.ts'
 import { readChatReply } from './openai-chat/reply.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
+import { readResponsesReply } from './openai-responses/reply.ts'
 import type { WholeReply } from './reply-summary.ts'
-import { asObject, parseJson } from './wire-value.ts'
+import { asObject, parseJson, type WireObject } from './wire-value.ts'
 
-export function readReply(protocol: RelayProtocol, body: Buffer): WholeReply {
-  const wire = asObject(parseJson(body)) ?? {}
-  return protocol === 'openai-chat' ? readChatReply(wire) : readMessagesReply(wire)
+const READERS: Readonly<Record<Protocol, (body: WireObject) => WholeReply>> = {
+  'openai-chat': readChatReply,
+  'openai-responses': readResponsesReply,
+  'anthropic-messages': readMessagesReply,
+  'google-generate': readGoogleReply,
+}
+
+export function readReply(protocol: Protocol, body: Buffer): WholeReply {
+  return READERS[protocol](asObject(parseJson(body)) ?? {})
 }

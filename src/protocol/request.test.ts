@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { AppError } from '../base/errors.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
+import type { Protocol } from '../base/words.ts'
 import { type ReadRequestOptions, type Rewrite, readRequest, rewriteRequest } from './request.ts'
 
-function read(protocol: RelayProtocol, body: string, options?: ReadRequestOptions) {
+function read(protocol: Protocol, body: string, options?: ReadRequestOptions) {
   return readRequest(protocol, Buffer.from(body), options)
 }
 
-function refused(protocol: RelayProtocol, body: string): { param: string | undefined; message: string } {
+function refused(protocol: Protocol, body: string): { param: string | undefined; message: string } {
   try {
     read(protocol, body)
   } catch (error) {
@@ -20,7 +20,7 @@ function refused(protocol: RelayProtocol, body: string): { param: string | undef
   assert.fail(`accepted ${body}`)
 }
 
-function rewrite(protocol: RelayProtocol, body: string, change: Rewrite): string {
+function rewrite(protocol: Protocol, body: string, change: Rewrite): string {
   const bytes = Buffer.from(body)
   return Buffer.concat(rewriteRequest(bytes, readRequest(protocol, bytes), change)).toString()
 }

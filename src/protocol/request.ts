@@ -1,32 +1,42 @@
 /**
  * The few members of a request body that routing and metering need, read from and rewritten in its bytes.
  *
- * Field names: OpenAI "Create chat completion" and Anthropic "Create a Message". Everything else in the body is the
- * upstream's business and passes untouched.
+ * Field names: OpenAI "Create chat completion" and "Create a model response", Anthropic "Create a Message", Google
+ * "GenerateContentRequest". Everything else in the body is the upstream's business and passes untouched.
  */
 import { AppError } from '../base/errors.ts'
+import type { Protocol } from '../base/words.ts'
 import { type Span, scanTopLevel } from './json-scan.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
 
 export interface RequestFields {
   readonly model: string
-  /** The model's JSON string, quotes included. */
-  readonly modelSpan: Span
+  /** The model's JSON string, quotes included; null where the body does not name it (Google). */
+  readonly modelSpan: Span | null
   readonly stream: boolean
   /** The cap on output tokens that the client gave. */
   readonly maxOutput: number | null
-  /** How many answers were asked for (chat: `n`). */
+  /** How many answers were asked for (chat: `n`, Google: `candidateCount`). */
   readonly answers: number
   /** Chat: the client itself asked for usage in the stream. */
   readonly asksUsage: boolean
   readonly streamOptionsSpan: Span | null
+  /** Responses: the id of the stored answer that this one goes on from. */
+  readonly previousResponseId: string | null
   /** Offset of the closing brace of the body. */
   readonly objectEnd: number
+}
+
+/** What Google has in the path instead of the body. */
+export interface PathFields {
+  readonly model: string
+  readonly stream: boolean
 }
 
 export interface ReadRequestOptions {
   /** Messages: `max_tokens` must be there; false for `count_tokens`, which takes none. */
   readonly needsMaxTokens?: boolean
+  /** Must be there for Google. */
+  readonly path?: PathFields | null
 }
 
 export interface Rewrite {
@@ -44,21 +54,32 @@ const MAX_SCALAR_BYTES = 64
 
 const WANTED = {
   'openai-chat': ['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'n'],
+  'openai-responses': [
+    'model',
+    'input',
+    'prompt',
+    'stream',
+    'max_output_tokens',
+    'previous_response_id',
+    'conversation',
+    'background',
+  ],
   'anthropic-messages': ['model', 'messages', 'stream', 'max_tokens'],
-} as const satisfies Record<RelayProtocol, readonly string[]>
+  'google-generate': ['contents', 'generationConfig', 'generation_config'],
+} as const satisfies Record<Protocol, readonly string[]>
 
 type Values = ReadonlyMap<string, Span>
 
-/** @throws AppError `invalid_request` with the field at fault as `param`. */
-export function readRequest(
-  protocol: RelayProtocol,
-  bytes: Uint8Array,
-  options: ReadRequestOptions = {},
-): RequestFields {
+/** @throws AppError `invalid_request` with the field at fault as `param`; `unsupported_feature`. */
+export function readRequest(protocol: Protocol, bytes: Uint8Array, options: ReadRequestOptions = {}): RequestFields {
   const { values, closeAt } = scanTopLevel(bytes, WANTED[protocol])
+  const common = { ...NO_FIELDS, objectEnd: closeAt }
+  if (protocol === 'google-generate') return { ...common, ...readGoogle(bytes, values, options) }
   const modelSpan = values.get('model')
   if (!modelSpan) throw invalid('model', 'is missing')
-  const model = readModel(bytes, modelSpan)
+  const named = { ...common, model: readModel(bytes, modelSpan), modelSpan }
+  const stream = readBoolean(bytes, values.get('stream'), 'stream')
+  if (protocol === 'openai-responses') return { ...named, stream, ...readResponses(bytes, values) }
   const messages = values.get('messages')
   if (!messages) throw invalid('messages', 'is missing')
   if (bytes[messages.start] !== 0x5b) throw invalid('messages', 'must be an array')
@@ -66,16 +87,78 @@ export function readRequest(
   if (protocol === 'anthropic-messages' && maxOutput === null && (options.needsMaxTokens ?? true)) {
     throw invalid('max_tokens', 'is missing')
   }
-  const streamOptions = readStreamOptions(bytes, values.get('stream_options'))
   return {
-    model,
-    modelSpan,
-    stream: readBoolean(bytes, values.get('stream'), 'stream'),
+    ...named,
     maxOutput,
     answers: readInteger(bytes, values.get('n'), 'n', 1, MAX_ANSWERS) ?? 1,
-    ...streamOptions,
-    objectEnd: closeAt,
+    ...readStreamOptions(bytes, values.get('stream_options')),
+    stream,
   }
+}
+
+const NO_FIELDS = {
+  modelSpan: null,
+  maxOutput: null,
+  answers: 1,
+  asksUsage: false,
+  streamOptionsSpan: null,
+  previousResponseId: null,
+} as const
+
+type Read = Partial<RequestFields> & Pick<RequestFields, 'model' | 'stream'>
+
+function readGoogle(bytes: Uint8Array, values: Values, { path }: ReadRequestOptions): Read {
+  if (!path) throw new Error("a Google request's model stands in its path")
+  if (!values.get('contents')) throw invalid('contents', 'is missing')
+  const name = values.has('generationConfig') ? 'generationConfig' : 'generation_config'
+  const span = values.get(name)
+  if (!span || bytes[span.start] === NULL_START) return path
+  if (bytes[span.start] !== OBJECT_START) throw invalid(name, 'must be an object')
+  const config = bytes.subarray(span.start, span.end)
+  const inner = scanTopLevel(config, [
+    'maxOutputTokens',
+    'max_output_tokens',
+    'candidateCount',
+    'candidate_count',
+  ]).values
+  const limit = inner.get('maxOutputTokens') ?? inner.get('max_output_tokens')
+  const count = inner.get('candidateCount') ?? inner.get('candidate_count')
+  return {
+    ...path,
+    maxOutput: readInteger(config, limit, `${name}.maxOutputTokens`, 0, MAX_TOKENS),
+    answers: readInteger(config, count, `${name}.candidateCount`, 1, MAX_ANSWERS) ?? 1,
+  }
+}
+
+const NULL_START = 0x6e
+const OBJECT_START = 0x7b
+
+function readResponses(bytes: Uint8Array, values: Values): Partial<RequestFields> {
+  if (!values.has('input') && !values.has('prompt')) throw invalid('input', 'is missing')
+  if (readBoolean(bytes, values.get('background'), 'background')) {
+    throw new AppError(
+      'unsupported_feature',
+      'Answers in the background are not served: they would go on after their client has left. Use "stream": true.',
+      { param: 'background' },
+    )
+  }
+  const conversation = values.get('conversation')
+  if (conversation && bytes[conversation.start] !== NULL_START) {
+    throw new AppError('unsupported_feature', 'Stored conversations are not served. Send the whole input.', {
+      param: 'conversation',
+    })
+  }
+  return {
+    maxOutput: readInteger(bytes, values.get('max_output_tokens'), 'max_output_tokens', 0, MAX_TOKENS),
+    previousResponseId: readId(bytes, values.get('previous_response_id'), 'previous_response_id'),
+  }
+}
+
+function readId(bytes: Uint8Array, span: Span | undefined, param: string): string | null {
+  if (!span || bytes[span.start] === NULL_START) return null
+  const value = span.end - span.start > MAX_MODEL_LENGTH ? undefined : decode(bytes, span)
+  if (typeof value !== 'string' || value === '') throw invalid(param, 'must be an id')
+  return value
 }
 
 /**
@@ -84,7 +167,9 @@ export function readRequest(
  */
 export function rewriteRequest(bytes: Uint8Array, fields: RequestFields, rewrite: Rewrite): Uint8Array[] {
   const edits: Edit[] = []
-  if (rewrite.model !== fields.model) edits.push({ ...fields.modelSpan, text: JSON.stringify(rewrite.model) })
+  if (fields.modelSpan && rewrite.model !== fields.model) {
+    edits.push({ ...fields.modelSpan, text: JSON.stringify(rewrite.model) })
+  }
   if (rewrite.askUsage && !fields.asksUsage) edits.push(usageOptIn(bytes, fields))
   edits.sort((a, b) => a.start - b.start)
   const slices: Uint8Array[] = []
@@ -98,6 +183,15 @@ export function rewriteRequest(bytes: Uint8Array, fields: RequestFields, rewrite
   return slices
 }
 
+/** The body without some of its top-level members, and which of them were there; the same bytes when none was. */
+export function withoutMembers(bytes: Buffer, names: readonly string[]): { body: Buffer; dropped: string[] } {
+  if (names.length === 0) return { body: bytes, dropped: [] }
+  const dropped = [...scanTopLevel(bytes, names).values.keys()]
+  if (dropped.length === 0) return { body: bytes, dropped }
+  const members = Object.entries(JSON.parse(bytes.toString()) as object).filter(([name]) => !dropped.includes(name))
+  return { body: Buffer.from(JSON.stringify(Object.fromEntries(members))), dropped }
+}
+
 /** Put `text` in the place of the bytes of the span. */
 interface Edit extends Span {
   readonly text: string
@@ -109,7 +203,7 @@ function usageOptIn(bytes: Uint8Array, fields: RequestFields): Edit {
     const at = fields.objectEnd
     return { start: at, end: at, text: ',"stream_options":{"include_usage":true}' }
   }
-  if (bytes[span.start] !== 0x7b) return { ...span, text: '{"include_usage":true}' }
+  if (bytes[span.start] !== OBJECT_START) return { ...span, text: '{"include_usage":true}' }
   const inner = scanTopLevel(bytes.subarray(span.start, span.end), ['include_usage'])
   const given = inner.values.get('include_usage')
   if (given) return { start: span.start + given.start, end: span.start + given.end, text: 'true' }
@@ -146,8 +240,8 @@ function readStreamOptions(
   span: Span | undefined,
 ): Pick<RequestFields, 'asksUsage' | 'streamOptionsSpan'> {
   if (!span) return { asksUsage: false, streamOptionsSpan: null }
-  if (bytes[span.start] === 0x6e) return { asksUsage: false, streamOptionsSpan: span }
-  if (bytes[span.start] !== 0x7b) throw invalid('stream_options', 'must be an object or null')
+  if (bytes[span.start] === NULL_START) return { asksUsage: false, streamOptionsSpan: span }
+  if (bytes[span.start] !== OBJECT_START) throw invalid('stream_options', 'must be an object or null')
   const options = bytes.subarray(span.start, span.end)
   const given = scanTopLevel(options, ['include_usage']).values.get('include_usage')
   return { asksUsage: readBoolean(options, given, 'stream_options.include_usage'), streamOptionsSpan: span }

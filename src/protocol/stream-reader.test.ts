@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { AppError } from '../base/errors.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
+import type { Protocol } from '../base/words.ts'
 import { createStreamReader, type StreamReader } from './stream-reader.ts'
 
 const role = '{"id":"c1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}'
@@ -29,7 +29,7 @@ interface Relayed {
   readonly reader: StreamReader
 }
 
-function relay(protocol: RelayProtocol, text: string, sizes: readonly number[] = [], stripUsage = false): Relayed {
+function relay(protocol: Protocol, text: string, sizes: readonly number[] = [], stripUsage = false): Relayed {
   const reader = createStreamReader(protocol, { stripUsage })
   const bytes = Buffer.from(text, 'latin1')
   const out: Buffer[] = []
@@ -172,7 +172,7 @@ describe('createStreamReader', () => {
   })
 
   it('never calls a stream complete that ended early', () => {
-    const cases: [RelayProtocol, string, StreamReader['ending']][] = [
+    const cases: [Protocol, string, StreamReader['ending']][] = [
       ['openai-chat', '', 'cut'],
       ['openai-chat', chat(role, delta('a')), 'cut'],
       ['openai-chat', chat(role, delta('a'), usage), 'cut'],

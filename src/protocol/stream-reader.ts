@@ -4,12 +4,14 @@
  * Whole events go on as soon as they are there, as slices of the chunks they came in. The event that ends the reply
  * is kept back, so that the client sees the end only when the money is safe.
  */
-import { createMessagesReader } from './anthropic-messages/stream.ts'
+import type { Protocol } from '../base/words.ts'
+import type { StreamPosition } from './codec.ts'
+import { addCost, hasClosingUsage } from './cost.ts'
 import type { EventReader, Verdict } from './event-reader.ts'
-import { createChatReader } from './openai-chat/stream.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
+import { createEventReader, createScanner, type StreamForm } from './event-readers.ts'
 import type { ReplySummary } from './reply-summary.ts'
-import { createSseScanner, type SseBlock, type SseScanner, type SseScannerOptions } from './sse.ts'
+import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
+import { parseJson } from './wire-value.ts'
 
 export interface StreamReader {
   /**
@@ -23,36 +25,60 @@ export interface StreamReader {
    */
   end(): Buffer[]
   /**
-   * Null while running; once decided it stays. `complete`: the terminal event came, or (chat) a finish reason and
-   * then the end. `error`: the upstream sent an error event, or a terminal event with too much behind it at once.
-   * `cut`: the body ended without any of these.
+   * Null while running; once decided it stays. `complete`: the terminal event came, or (where the protocol has none) a
+   * finish reason and then the end. `error`: the upstream sent an error event, or a terminal event with too much
+   * behind it at once. `cut`: the body ended without any of these.
    */
   readonly ending: 'complete' | 'error' | 'cut' | null
-  /** Takes out what is kept back. Afterwards `push` hands later bytes straight through. */
-  takeHeld(): Buffer[]
+  /**
+   * Takes out what is kept back, with the charge put into its usage when one is given. Afterwards `push` hands later
+   * bytes straight through.
+   */
+  takeHeld(cost?: string | null): Buffer[]
   readonly reply: ReplySummary
+  /** Where an error event would stand. */
+  position(): StreamPosition
 }
 
 export interface StreamReaderOptions extends SseScannerOptions {
+  /** Google: server-sent events, or one JSON array. */
+  readonly form?: StreamForm
   /** Chat: take the usage-only event out, which the gateway had asked for and the client had not. */
   readonly stripUsage: boolean
+  /** Keep the event with the closing usage back too, so that `takeHeld` can put the charge into it. */
+  readonly holdUsage?: boolean
+  /** Is shown, parsed, the events that hold one of its markers; all of them when it has none. */
+  readonly observer?: EventObserver | undefined
   /** Bytes after the terminal event that are kept at most; once there are more, they and all later ones are dropped. */
   readonly maxHeldBytes?: number
 }
 
-const DEFAULT_MAX_HELD_BYTES = 64 * 1024
-
-export function createStreamReader(protocol: RelayProtocol, options: StreamReaderOptions): StreamReader {
-  const events = protocol === 'openai-chat' ? createChatReader(options.stripUsage) : createMessagesReader()
-  return relay(events, createSseScanner(options), options.maxHeldBytes ?? DEFAULT_MAX_HELD_BYTES)
+export interface EventObserver {
+  readonly markers: readonly Buffer[] | null
+  onEvent(name: string | null, data: unknown): void
 }
 
-function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): StreamReader {
+const DEFAULT_MAX_HELD_BYTES = 64 * 1024
+
+export function createStreamReader(protocol: Protocol, options: StreamReaderOptions): StreamReader {
+  const events = createEventReader(protocol, options.stripUsage)
+  return relay(protocol, events, createScanner(options.form ?? 'sse', options), options)
+}
+
+function relay(
+  protocol: Protocol,
+  events: EventReader,
+  scanner: SseScanner,
+  { observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
+): StreamReader {
   let ending: StreamReader['ending'] = null
   let held: Buffer[] = []
   let heldBytes = 0
   let isPassing = false
   let lastVerdict: Verdict = 'pass'
+  /** Events that may turn out to be the last ones, and what came behind them. */
+  let deferred: Buffer[] = []
+  let deferredBytes = 0
   /** What was delivered when the body broke off inside an event. */
   let cutReply: ReplySummary | null = null
 
@@ -64,14 +90,46 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
     return true
   }
 
+  function judge(block: SseBlock): Verdict {
+    const verdict = events.onEvent(block)
+    if (observer) observe(observer, block)
+    return holdUsage && verdict === 'pass' && hasClosingUsage(protocol, block) ? 'defer' : verdict
+  }
+
+  function defer(block: SseBlock): void {
+    deferred.push(block.bytes.subarray(block.start, block.end))
+    deferredBytes += block.end - block.start
+  }
+
+  function releaseDeferred(run: Run): void {
+    if (deferred.length === 0) return
+    closeRun(run)
+    run.done.push(...deferred)
+    deferred = []
+    deferredBytes = 0
+  }
+
+  function pass(block: SseBlock, run: Run): void {
+    // Blank lines and comments are no next event; a held usage waits for the next one or for the end.
+    if (deferred.length > 0 && (block.kind !== 'event' || holdUsage) && deferredBytes < maxHeldBytes) {
+      defer(block)
+      return
+    }
+    releaseDeferred(run)
+    addToRun(run, block)
+  }
+
   /** Sends a block on, drops it, or ends the reply with it; false when the reply has ended. */
   function take(block: SseBlock, run: Run): boolean {
-    if (block.kind === 'event') lastVerdict = events.onEvent(block)
-    else if (block.kind === 'other') lastVerdict = 'pass'
-    if (lastVerdict === 'pass') addToRun(run, block)
-    if (lastVerdict === 'pass' || lastVerdict === 'strip') return true
+    if (block.kind === 'event') {
+      lastVerdict = judge(block)
+      if (lastVerdict === 'defer') releaseDeferred(run)
+    } else if (block.kind === 'other') lastVerdict = 'pass'
+    if (lastVerdict === 'pass') pass(block, run)
+    else if (lastVerdict === 'defer') defer(block)
+    if (lastVerdict === 'pass' || lastVerdict === 'strip' || lastVerdict === 'defer') return true
     ending = lastVerdict
-    held.push(block.bytes.subarray(block.start, block.end))
+    held.push(...deferred, block.bytes.subarray(block.start, block.end))
     for (const rest of scanner.takeRest()) if (!hold(rest)) ending = 'error'
     return false
   }
@@ -95,24 +153,36 @@ function relay(events: EventReader, scanner: SseScanner, maxHeldBytes: number): 
       const before = last === null ? null : events.summary()
       if (last !== null && !take(last, run)) return []
       ending = events.mayEnd() ? 'complete' : 'cut'
-      if (ending === 'complete') return finishRun(run)
+      if (ending === 'complete') {
+        held = deferred
+        return finishRun(run)
+      }
       // A piece of an event is nobody's: the error event that the gateway writes next must begin on its own line.
       cutReply = before
-      return []
+      return deferred
     },
     get ending() {
       return ending
     },
-    takeHeld() {
+    takeHeld(cost = null) {
       isPassing = true
-      const taken = held
+      const taken = cost === null ? held : held.map((bytes) => addCost(protocol, bytes, cost))
       held = []
       return taken
     },
     get reply() {
       return cutReply ?? events.summary()
     },
+    position: () => events.position?.() ?? { sequence: 0, replyId: events.summary().upstreamId },
   }
+}
+
+function observe(observer: EventObserver, block: SseBlock): void {
+  const { markers } = observer
+  const data = block.data.subarray(block.dataStart, block.dataEnd)
+  if (markers !== null && !markers.some((marker) => data.includes(marker))) return
+  const value = parseJson(data)
+  if (value !== undefined) observer.onEvent(block.name, value)
 }
 
 /** Puts neighbouring blocks of one chunk back together, so that they go out as one buffer. */

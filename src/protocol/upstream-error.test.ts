@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RelayProtocol } from './relay-protocol.ts'
+import type { Protocol } from '../base/words.ts'
 import { classifyUpstreamError, type UpstreamVerdict } from './upstream-error.ts'
 
 type Case = [vendor: string, status: number, body: unknown, verdict: UpstreamVerdict]
@@ -99,7 +99,7 @@ const MESSAGES: Case[] = [
   ['Anthropic, overloaded', 529, anthropic('overloaded_error'), 'unavailable'],
 ]
 
-function check(protocol: RelayProtocol, cases: readonly Case[]): void {
+function check(protocol: Protocol, cases: readonly Case[]): void {
   for (const [vendor, status, body, verdict] of cases) {
     it(`${status} ${vendor}: ${verdict}`, () => {
       const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))

@@ -4,11 +4,26 @@
  * The operator's account is not the user's business: such answers are never shown, they fail over and raise an
  * operator event. What is wrong with a request would be wrong at the next upstream too, and is shown as it came.
  */
+
+import type { Protocol } from '../base/words.ts'
 import { readMessagesError } from './anthropic-messages/error.ts'
+import { readGoogleError } from './google-generate/error.ts'
 import { readChatError } from './openai-chat/error.ts'
-import type { RelayProtocol } from './relay-protocol.ts'
+import { readResponsesError } from './openai-responses/error.ts'
 import type { ReplyError } from './reply-summary.ts'
 import { asObject, asText, parseJson } from './wire-value.ts'
+
+const READERS: Readonly<Record<Protocol, (body: unknown) => ReplyError | null>> = {
+  'openai-chat': readChatError,
+  'openai-responses': readResponsesError,
+  'anthropic-messages': readMessagesError,
+  'google-generate': readGoogleError,
+}
+
+/** What an error body of an upstream says; null when it is none. */
+export function readUpstreamError(protocol: Protocol, body: Buffer): ReplyError | null {
+  return READERS[protocol](parseJson(body))
+}
 
 export type UpstreamVerdict = 'operator' | 'rejected' | 'unavailable'
 
@@ -39,7 +54,7 @@ const ACCOUNT_FAULTS: ReadonlySet<string> = new Set([
 
 /** What the messages of vendors without a telling code say. */
 const ACCOUNT_MESSAGE =
-  /credit balance is too low|exceeded your current quota|insufficient (?:credits?|balance|funds|quota|account balance)|billing hard limit|payment required|account (?:is |has been )?(?:suspended|deactivated|disabled|in arrears|overdue)|(?:usage|spend(?:ing)?) limit (?:has been )?reached|out of credits|余额不足/i
+  /credit balance is too low|exceeded your current quota|insufficient (?:credits?|balance|funds|quota|account balance)|billing hard limit|payment required|account (?:is |has been )?(?:suspended|deactivated|disabled|in arrears|overdue)|(?:usage|spend(?:ing)?) limit (?:has been )?reached|out of credits|API key (?:not valid|expired)|余额不足/i
 
 /** What a message is about stands at its beginning. */
 const MAX_MESSAGE_LENGTH = 300
@@ -47,16 +62,16 @@ const MAX_MESSAGE_LENGTH = 300
 /** Longer bodies are no error message. */
 const MAX_BODY_BYTES = 256 * 1024
 
-export function classifyUpstreamError(protocol: RelayProtocol, status: number, body: Buffer): UpstreamVerdict {
+export function classifyUpstreamError(protocol: Protocol, status: number, body: Buffer): UpstreamVerdict {
   if (status === 401 || status === 402 || status === 403) return 'operator'
   if (isAccountFault(protocol, body)) return 'operator'
   return status >= 400 && status < 500 ? 'rejected' : 'unavailable'
 }
 
-function isAccountFault(protocol: RelayProtocol, body: Buffer): boolean {
+function isAccountFault(protocol: Protocol, body: Buffer): boolean {
   if (body.length > MAX_BODY_BYTES) return false
   const parsed = parseJson(body)
-  const error = protocol === 'openai-chat' ? readChatError(parsed) : readMessagesError(parsed)
+  const error = READERS[protocol](parsed)
   return namesAccountFault(error) || ACCOUNT_MESSAGE.test(withoutQuotes(messageOf(parsed, error, body)))
 }
 

@@ -37,6 +37,9 @@ export interface RequestEnd {
   readonly errorCode: string | null
   readonly provider: string | null
   readonly upstreamId: string | null
+  readonly upstreamProtocol: Protocol | null
+  /** What translation changed or dropped, in the words of `x-zendo-warnings`. */
+  readonly warnings: string | null
   readonly attempts: readonly AttemptRecord[]
   readonly usage: Usage
   readonly firstByteAtMs: number | null
@@ -78,7 +81,7 @@ export function endRequest(db: Database, end: RequestEnd): boolean {
   const { usage } = end
   const changed = db.run(
     'UPDATE request SET state = ?, cost = ?, charged = ?, outcome = ?, policy_version = ?, estimated = ?, status = ?,' +
-      ' error_code = ?, provider = ?, upstream_id = ?, attempts = ?, input_tokens = ?, cached_read_tokens = ?,' +
+      ' error_code = ?, provider = ?, upstream_id = ?, upstream_protocol = ?, warnings = ?, attempts = ?, input_tokens = ?, cached_read_tokens = ?,' +
       ' cache_write_5m_tokens = ?, cache_write_1h_tokens = ?, output_tokens = ?, reasoning_tokens = ?, first_byte_at = ?,' +
       " ended_at = ? WHERE id = ? AND state = 'held'",
     end.state,
@@ -91,6 +94,8 @@ export function endRequest(db: Database, end: RequestEnd): boolean {
     end.errorCode,
     end.provider,
     end.upstreamId,
+    end.upstreamProtocol,
+    end.warnings,
     end.attempts.length,
     usage.input,
     usage.cachedRead,

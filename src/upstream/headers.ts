@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '../base/words.ts'
 import type { Provider } from '../domain/catalog.ts'
+import type { Warning } from '../protocol/codec.ts'
 
 /** What a client's header may tell the upstream. Everything else, cookies and foreign credentials first, stays here. */
 const FORWARDED: readonly string[] = ['accept', 'anthropic-version', 'anthropic-beta', 'openai-beta']
@@ -37,10 +38,29 @@ export function upstreamHeaders(protocol: Protocol, provider: Provider, forwarde
   if (isMessages && !forwarded.includes('anthropic-version'))
     headers.push('anthropic-version', DEFAULT_ANTHROPIC_VERSION)
   if (provider.apiKey !== undefined) {
+    const bearer = `Bearer ${provider.apiKey}`
     if (isMessages) headers.push('x-api-key', provider.apiKey)
-    else headers.push('authorization', `Bearer ${provider.apiKey}`)
+    else if (protocol === 'google-generate') headers.push('x-goog-api-key', provider.apiKey)
+    else headers.push('authorization', bearer)
   }
   return headers
+}
+
+/** The forwarded headers with only those beta flags that the upstream takes; all of them when it names none. */
+export function withAllowedBetas(
+  headers: readonly string[],
+  allowed: readonly string[] | undefined,
+): { headers: readonly string[]; warnings: readonly Warning[] } {
+  const at = headers.indexOf('anthropic-beta')
+  if (allowed === undefined || at === -1) return { headers, warnings: [] }
+  const flags = (headers[at + 1] as string).split(',').map((flag) => flag.trim())
+  const kept = flags.filter((flag) => allowed.includes(flag))
+  const dropped = flags.filter((flag) => flag !== '' && !allowed.includes(flag))
+  const rest = [...headers.slice(0, at), ...headers.slice(at + 2)]
+  return {
+    headers: kept.length === 0 ? rest : [...rest, 'anthropic-beta', kept.join(',')],
+    warnings: dropped.map((flag) => ({ action: 'dropped', field: `anthropic-beta ${flag}` })),
+  }
 }
 
 /** The returned headers of an upstream's answer, names and values in turn. */
@@ -56,6 +76,11 @@ export function returnedHeaders(headers: Readonly<Record<string, string | string
 export function isEventStream(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
   const type = headers['content-type']
   return typeof type === 'string' && /^\s*text\/event-stream\b/i.test(type)
+}
+
+export function isJson(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
+  const type = headers['content-type']
+  return typeof type === 'string' && /^\s*application\/json\b/i.test(type)
 }
 
 /** Bodies are asked for as they are and never inflated; one that comes encoded cannot be metered. */

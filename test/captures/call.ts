@@ -1,25 +1,47 @@
 /** One way of calling a case, the request body a client would send for it, and what the upstream must get to see. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Case } from './case.ts'
+import type { Case, Family } from './case.ts'
+import { endingOf } from './expectation.ts'
+import { reframed } from './parts.ts'
+import type { Form } from './wire.ts'
 
 export interface Call {
   readonly replayed: Case
   /** Whether a chat stream asks for usage; null where the question does not arise. */
   readonly asksUsage: boolean | null
+  /** How the stream is to be framed; the upstream sends it so, however it was recorded. */
+  readonly form: Form
   /** Tells the calls of one case apart in reports. */
   readonly label: string
 }
 
-/** Chat streams are called twice, with and without the usage opt-in; everything else once. */
+/** Chat streams are called twice, with and without the usage opt-in, and Google's in both framings; all else once. */
 export function callsOf(replayed: Case): Call[] {
   const label = `${replayed.family}/${replayed.name}`
+  const call = { replayed, asksUsage: null, form: replayed.form, label }
   if (replayed.requestText !== null)
-    return [{ replayed, asksUsage: /"include_usage"\s*:\s*true/.test(replayed.requestText), label }]
-  if (replayed.family !== 'openai-chat' || !replayed.stream) return [{ replayed, asksUsage: null, label }]
-  return [
-    { replayed, asksUsage: true, label: `${label} (usage asked)` },
-    { replayed, asksUsage: false, label: `${label} (usage not asked)` },
-  ]
+    return [{ ...call, asksUsage: /"include_usage"\s*:\s*true/.test(replayed.requestText) }]
+  if (!replayed.stream || replayed.status !== 200) return [call]
+  switch (replayed.family) {
+    case 'openai-chat':
+      return [
+        { ...call, asksUsage: true, label: `${label} (usage asked)` },
+        { ...call, asksUsage: false, label: `${label} (usage not asked)` },
+      ]
+    case 'google-generate':
+      return [
+        { ...call, form: 'sse', label: `${label} (alt=sse)` },
+        { ...call, form: 'array', label: `${label} (array)` },
+      ]
+    default:
+      return [call]
+  }
+}
+
+/** What the upstream answers the call with: the recording, in the framing that was asked for. */
+export function recordedBody({ replayed, form }: Call): Buffer {
+  const isCut = ['cut', 'error_in_band', 'account_error_in_band'].includes(endingOf(replayed))
+  return reframed(replayed.body, replayed.form, form, isCut)
 }
 
 /** The id under which the gateway offers a case; both families have cases of the same name. */
@@ -42,7 +64,10 @@ export function requestBody(call: Call, model: string): Buffer {
 }
 
 function serialiseRequest({ replayed, asksUsage }: Call): string {
-  const body: Record<string, unknown> = { ...(replayed.request ?? minimalRequest(replayed)) }
+  const body: Record<string, unknown> = { ...(replayed.request ?? MINIMAL[replayed.family]) }
+  // Answers that the recording's own account had stored are not known to any other.
+  delete body.previous_response_id
+  if (replayed.family === 'google-generate') return JSON.stringify(body, null, replayed.name.length % 3)
   body.model = MODEL_SLOT
   body.stream = replayed.stream
   if (asksUsage !== true) delete body.stream_options
@@ -50,9 +75,12 @@ function serialiseRequest({ replayed, asksUsage }: Call): string {
   return JSON.stringify(body, null, replayed.name.length % 3)
 }
 
-function minimalRequest(replayed: Case): Record<string, unknown> {
-  const messages = [{ role: 'user', content: 'Grüße — say something.' }]
-  return replayed.family === 'openai-chat' ? { messages } : { messages, max_tokens: 4096 }
+const WORDS = 'Grüße — say something.'
+const MINIMAL: Readonly<Record<Family, object>> = {
+  'openai-chat': { messages: [{ role: 'user', content: WORDS }] },
+  'openai-responses': { input: WORDS },
+  'anthropic-messages': { messages: [{ role: 'user', content: WORDS }], max_tokens: 4096 },
+  'google-generate': { contents: [{ role: 'user', parts: [{ text: WORDS }] }] },
 }
 
 /** The problems in what the upstream received, against the body that the client sent. */

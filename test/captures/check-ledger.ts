@@ -2,7 +2,8 @@
 import type { LedgerRow } from '../support/ledger.ts'
 import type { Call } from './call.ts'
 import type { Reply } from './check-reply.ts'
-import { type Ending, endingOf, hasFinalUsage, producesOutput } from './expectation.ts'
+import { type Ending, endingOf, hasFinalUsage } from './expectation.ts'
+import { producesOutput } from './output.ts'
 import { type Buckets, bucketsOf, costOf } from './price.ts'
 
 /** The outcomes of the charge policy that a recorded answer may be filed under. */
@@ -51,7 +52,7 @@ function checkEstimate(call: Call, row: LedgerRow): string[] {
   if (!row.estimated) problems.push('not marked estimated although the upstream gave no final usage')
   if (row.output_tokens < 1 || row.output_tokens > body.length)
     problems.push(`expected between 1 and ${body.length} estimated output tokens, got ${row.output_tokens}`)
-  const opening = expected.usage?.input
+  const opening = expected.usage?.input ?? undefined
   const cut = BROKEN.includes(endingOf(call.replayed))
   if (opening !== undefined && row.input_tokens !== opening)
     problems.push(`expected the stream's opening count of ${opening} input tokens, got ${row.input_tokens}`)

@@ -1,6 +1,6 @@
 /** What a recorded answer must become: how it ends, what it costs, and how an error is shown to the caller. */
-import type { Case } from './case.ts'
-import { jsonOf, splitBlocks } from './sse-blocks.ts'
+import type { Case, Family } from './case.ts'
+import { producesOutput } from './output.ts'
 
 /**
  * - `complete`, `filtered`, `empty`: answers that ended as their protocol says.
@@ -27,10 +27,17 @@ export function endingOf(replayed: Case): Ending {
     if (!stream) return 'error_body'
     return isOperatorFault(replayed) ? 'account_error_in_band' : 'error_in_band'
   }
-  const finished = family === 'openai-chat' && Boolean(expected.finish_reason)
-  if (expected.terminal === 'eof' && !finished) return 'cut'
+  if (expected.terminal === 'eof' && !(MAY_END[family] && Boolean(expected.finish_reason))) return 'cut'
   if (expected.finish_reason_canonical === 'content_filter') return 'filtered'
   return isEmpty(replayed) ? 'empty' : 'complete'
+}
+
+/** Whether a stream that ended after its finish reason is whole without a terminal event. */
+const MAY_END: Readonly<Record<Family, boolean>> = {
+  'openai-chat': true,
+  'openai-responses': false,
+  'anthropic-messages': false,
+  'google-generate': true,
 }
 
 /** Error types with which an upstream says that the operator's account, not the request, is the trouble. */
@@ -51,57 +58,24 @@ function isOperatorFault(replayed: Case): boolean {
   return [...types].some(([, type]) => ACCOUNT_ERRORS.includes(type ?? ''))
 }
 
-/** Whether the upstream gave its final token counts: those that open a Messages stream are provisional until its end. */
-export function hasFinalUsage(replayed: Case): boolean {
-  const { family, stream, expected } = replayed
-  if (!expected.usage) return false
-  if (family === 'openai-chat' || !stream) return true
-  return expected.usage_message_delta !== undefined || expected.terminal === 'message_stop'
+/** Whether the upstream gave its final token counts: those of a stream's beginning are provisional until its end. */
+export function hasFinalUsage({ family, stream, expected }: Case): boolean {
+  const { usage } = expected
+  if (!usage || (usage.input === null && usage.output === null)) return false
+  if (!stream) return true
+  switch (family) {
+    case 'openai-chat':
+    case 'openai-responses':
+      return true
+    case 'anthropic-messages':
+      return expected.usage_message_delta !== undefined || expected.terminal === 'message_stop'
+    case 'google-generate':
+      return Boolean(expected.finish_reason)
+  }
 }
 
 /** A whole reply with nothing in it, unless a limit explains why. */
 function isEmpty(replayed: Case): boolean {
   const explained = ['length', 'pause'].includes(replayed.expected.finish_reason_canonical ?? '')
   return !explained && !producesOutput(replayed)
-}
-
-/** Whether there is anything for the client in any choice: text, reasoning, refusal, tool call, audio. */
-export function producesOutput(replayed: Case): boolean {
-  if (!replayed.stream) return bodyHasOutput(JSON.parse(replayed.body.toString('utf8')))
-  return splitBlocks(replayed.body).some((block) => bodyHasOutput(jsonOf(block)))
-}
-
-/** Members that carry output, in chat deltas and messages and in Messages content blocks and deltas. */
-const OUTPUT_MEMBERS = new Set([
-  'content',
-  'content_block',
-  'reasoning',
-  'reasoning_content',
-  'refusal',
-  'tool_calls',
-  'function_call',
-  'audio',
-  'text',
-  'thinking',
-  'partial_json',
-])
-
-function bodyHasOutput(body: unknown): boolean {
-  if (typeof body !== 'object' || body === null) return false
-  const { choices, content, content_block, delta, message } = body as Record<string, unknown>
-  const carriers = Array.isArray(choices)
-    ? choices.flatMap((choice: Record<string, unknown>) => [choice.delta, choice.message])
-    : [{ content, content_block }, delta, message]
-  return carriers.some((carrier) => Object.entries(carrier ?? {}).some(([name, value]) => hasOutput(name, value)))
-}
-
-function hasOutput(name: string, value: unknown): boolean {
-  return OUTPUT_MEMBERS.has(name) && hasText(value)
-}
-
-/** Whether any text stands in a value, apart from the names of block types. */
-function hasText(value: unknown): boolean {
-  if (typeof value === 'string') return value !== ''
-  if (typeof value !== 'object' || value === null) return false
-  return Object.entries(value).some(([name, member]) => name !== 'type' && hasText(member))
 }

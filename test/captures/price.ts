@@ -27,12 +27,12 @@ export interface Buckets {
 export function bucketsOf(usage: RecordedUsage): Buckets {
   const write1h = usage.cache_write_1h ?? 0
   return {
-    input_tokens: usage.input,
+    input_tokens: usage.input ?? 0,
     cached_read_tokens: usage.cached_read ?? 0,
     cache_write_5m_tokens: (usage.cache_write ?? 0) - write1h,
     cache_write_1h_tokens: write1h,
-    output_tokens: usage.output,
-    reasoning_tokens: Math.min(usage.reasoning ?? 0, usage.output),
+    output_tokens: usage.output ?? 0,
+    reasoning_tokens: Math.min(usage.reasoning ?? 0, usage.output ?? 0),
   }
 }
 

@@ -7,7 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Case, Family } from './case.ts'
 import { cutIntoChunks } from './chunking.ts'
+import { type Ending as CaseEnding, endingOf } from './expectation.ts'
+import { reframed } from './parts.ts'
 import { type Random, randomFor } from './random.ts'
+import { type Form, readPath } from './wire.ts'
 
 /** What reached the upstream. */
 export interface ReceivedRequest {

@@ -5,7 +5,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import Anthropic from '@anthropic-ai/sdk'
 import { APICallError, generateText, type LanguageModel, RetryError, streamText } from 'ai'
 import OpenAI from 'openai'
-import type { RelayProtocol } from '../../src/protocol/relay-protocol.ts'
+import type { Protocol } from '../../src/base/words.ts'
 
 export interface Connection {
   /** Ends with `/v1`. */
@@ -18,7 +18,7 @@ export interface Connection {
 
 export interface Asker {
   readonly library: string
-  readonly protocol: RelayProtocol
+  readonly protocol: Protocol
   /** What a used-up limit has to say so that the library does not ask again: the AI SDK repeats every 429. */
   readonly limitStatus: 429 | 402
   /** Asks a model one thing. @returns the answer's text @throws what the library throws */

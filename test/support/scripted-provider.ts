@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { RelayProtocol } from '../../src/protocol/relay-protocol.ts'
+import type { Protocol } from '../../src/base/words.ts'
 import type { ScriptedAnswer } from './scripted-answer.ts'
 import { chatBody, chatErrorEvent, chatEvents } from './scripted-chat.ts'
 import { messagesBody, messagesErrorEvent, messagesEvents } from './scripted-messages.ts'
@@ -20,7 +20,7 @@ export interface ScriptedTurn {
 
 /** A request as the provider got it. */
 export interface ScriptedRequest {
-  readonly protocol: RelayProtocol
+  readonly protocol: Protocol
   readonly model: string
   readonly stream: boolean
   readonly body: Readonly<Record<string, unknown>>

@@ -1,4 +1,4 @@
-/** Chat's `finish_reason` in the gateway's words. */
+/** Chat's `finish_reason` in the gateway's words, and back. */
 import type { Finish } from '../reply-summary.ts'
 
 const FINISHES: ReadonlyMap<string, Finish> = new Map([
@@ -14,6 +14,16 @@ const FINISHES: ReadonlyMap<string, Finish> = new Map([
   ['content_filter', 'content_filter'],
 ])
 
+/** A paused turn and a reason of the vendor's own have no word here: they end the turn. */
+const REASONS: Readonly<Record<Finish, string>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  content_filter: 'content_filter',
+  pause: 'stop',
+  other: 'stop',
+}
+
 /**
  * Null while the wire has named no reason. A forced tool call finishes with `stop` at OpenAI and with an empty text
  * at Snowflake; a refusal finishes with `stop`.
@@ -28,4 +38,14 @@ export function readChatFinish(
   if (finish !== 'stop') return finish
   if (delivered.hasToolCall) return 'tool_calls'
   return delivered.isRefusal ? 'content_filter' : 'stop'
+}
+
+/** A word for the reason itself, where other vendors name the stop sequence that was met. */
+export function isStopWord(word: string): boolean {
+  return FINISHES.has(word)
+}
+
+/** The wire's word; clients of the deprecated `functions` wait for another one than those of tools. */
+export function encodeChatFinish(finish: Finish, isLegacyCall: boolean): string {
+  return isLegacyCall && finish === 'tool_calls' ? 'function_call' : REASONS[finish]
 }

@@ -1,0 +1,201 @@
+/** Makes what goes to an upstream of a call: relayed bytes with the little that must change, or a translated body. */
+import { AppError } from '../base/errors.ts'
+import type { Quirks } from '../base/quirks.ts'
+import type { Protocol } from '../base/words.ts'
+import { quirksOf } from '../domain/catalog.ts'
+import type { UpstreamTarget, Warning } from '../protocol/codec.ts'
+import { codecOf } from '../protocol/codecs.ts'
+import type { StreamForm } from '../protocol/event-readers.ts'
+import type { IrRequest } from '../protocol/ir/request.ts'
+import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
+import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
+import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
+import { asObject, parseJson } from '../protocol/wire-value.ts'
+import { upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
+import { type Call, scopeOf } from './call.ts'
+import type { Destination } from './destination.ts'
+import type { Gateway } from './gateway.ts'
+
+export interface Dispatch extends Destination {
+  readonly body: readonly Uint8Array[]
+  /** Below the provider's endpoint. */
+  readonly path: string
+  readonly headers: readonly string[]
+  /** How the upstream frames a streamed answer. */
+  readonly form: StreamForm
+  /** What the upstream does not get as it was meant. */
+  readonly warnings: readonly Warning[]
+  /** Whether answers must be brought back into the client's protocol. */
+  readonly isTranslated: boolean
+  /** Chat: the gateway asked for usage that the client did not. */
+  readonly stripsUsage: boolean
+  readonly quirks: Quirks
+}
+
+/** @throws AppError unsupported_feature, invalid_request (of what only a translation looks at) */
+export function prepareDispatch(gateway: Gateway, call: Call, destination: Destination): Dispatch {
+  const { request, fields } = call
+  const { route, protocol } = destination
+  const quirks = quirksOf(route, protocol)
+  const isTranslated = protocol !== request.protocol
+  const made = isTranslated
+    ? translated(gateway, call, destination, quirks)
+    : relayed(gateway, call, destination, quirks)
+  const forwarded = isTranslated ? translatedHeaders(fields) : withAllowedBetas(request.forwardHeaders, quirks.betas)
+  const warnings = [...made.warnings, ...forwarded.warnings]
+  if (request.strict && warnings.length > 0) throw strictRefusal(warnings)
+  const form = isTranslated ? 'sse' : request.form
+  return {
+    ...destination,
+    body: made.body,
+    path: pathOf(protocol, route.upstreamModel, fields.stream, form),
+    headers: upstreamHeaders(protocol, route.provider, forwarded.headers),
+    form,
+    warnings,
+    isTranslated,
+    stripsUsage:
+      protocol === 'openai-chat' && !isTranslated && fields.stream && !fields.asksUsage && !request.includeCost,
+    quirks,
+  }
+}
+
+function pathOf(protocol: Protocol, model: string, stream: boolean, form: StreamForm): string {
+  switch (protocol) {
+    case 'openai-chat':
+      return '/chat/completions'
+    case 'openai-responses':
+      return '/responses'
+    case 'anthropic-messages':
+      return '/messages'
+    case 'google-generate': {
+      const name = model.split('/').map(encodeURIComponent).join('/')
+      if (!stream) return `/models/${name}:generateContent`
+      return `/models/${name}:streamGenerateContent${form === 'sse' ? '?alt=sse' : ''}`
+    }
+  }
+}
+
+function translatedHeaders(fields: RequestFields): { headers: readonly string[]; warnings: readonly Warning[] } {
+  return { headers: ['accept', fields.stream ? 'text/event-stream' : 'application/json'], warnings: [] }
+}
+
+function strictRefusal(warnings: readonly Warning[]): AppError {
+  const what = warnings.map(({ action, field }) => `${field} (${action})`).join(', ')
+  return new AppError(
+    'unsupported_feature',
+    `This model cannot be asked without a loss, and x-zendo-strict forbids one: ${what.slice(0, 1000)}.`,
+  )
+}
+
+interface Made {
+  readonly body: readonly Uint8Array[]
+  readonly warnings: readonly Warning[]
+}
+
+function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
+  const decoded = decodeCall(call)
+  const known = restoreThoughts(decoded, recallFor(gateway, call))
+  const { body, warnings } = codecOf(destination.protocol).encodeRequest(known, targetOf(call, destination, quirks))
+  const dropped = (quirks.dropFields ?? []).filter((name) => name in body)
+  const kept =
+    dropped.length === 0 ? body : Object.fromEntries(Object.entries(body).filter(([name]) => !dropped.includes(name)))
+  return {
+    body: [Buffer.from(JSON.stringify(kept))],
+    warnings: [...warnings, ...dropped.map((field) => ({ action: 'dropped', field }) as const)],
+  }
+}
+
+const decodedCalls = new WeakMap<Call, IrRequest>()
+
+/** A call is decoded once, however many upstreams it is written for. @throws AppError invalid_request */
+export function decodeCall(call: Call): IrRequest {
+  let decoded = decodedCalls.get(call)
+  if (!decoded) {
+    const { model, stream } = call.fields
+    const body = asObject(parseJson(withoutMark(call.request.body))) ?? {}
+    decoded = codecOf(call.request.protocol).decodeRequest(body, { model, stream })
+    decodedCalls.set(call, decoded)
+  }
+  return decoded
+}
+
+/** Without the byte order mark that the scan of the body lets pass. */
+function withoutMark(body: Buffer): Buffer {
+  return body[0] === 0xef ? body.subarray(3) : body
+}
+
+export function targetOf(call: Call, { route }: Destination, quirks: Quirks): UpstreamTarget {
+  const { model, request } = call
+  return {
+    model: route.upstreamModel,
+    account: route.provider.tag,
+    quirks,
+    maxOutput: model.maxOutput,
+    originateCacheMarks: model.originateCacheMarks && request.protocol !== 'anthropic-messages',
+  }
+}
+
+function recallFor(gateway: Gateway, call: Call) {
+  const scope = scopeOf(call.request)
+  const nowMs = gateway.clock()
+  return (callId: string) => gateway.thoughts.recall(scope, callId, nowMs)
+}
+
+function relayed(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
+  const { body, dropped } = withoutMembers(call.request.body, quirks.dropFields ?? [])
+  const rewrite = { model: destination.route.upstreamModel, askUsage: asksUsage(call, destination.protocol) }
+  const warnings: Warning[] = dropped.map((field) => ({ action: 'dropped', field }))
+  const cleaned = needsLook(gateway, call, destination, quirks)
+    ? lookedThrough(gateway, call, destination, quirks)
+    : null
+  if (!cleaned) {
+    const fields = dropped.length === 0 ? call.fields : fieldsOf(call, body)
+    return { body: rewriteRequest(body, fields, rewrite), warnings }
+  }
+  const members = Object.entries(cleaned.body).filter(([name]) => !dropped.includes(name))
+  const bytes = Buffer.from(JSON.stringify(Object.fromEntries(members)))
+  return {
+    body: rewriteRequest(bytes, fieldsOf(call, bytes), rewrite),
+    warnings: [...warnings, ...cleaned.warnings],
+  }
+}
+
+/** Metering needs the usage that chat upstreams only stream when asked. */
+function asksUsage({ fields }: Call, protocol: Protocol): boolean {
+  return protocol === 'openai-chat' && fields.stream
+}
+
+function fieldsOf(call: Call, bytes: Buffer): RequestFields {
+  return readRequest(call.request.protocol, bytes, { needsMaxTokens: false, path: call.request.path })
+}
+
+const SEAL = Buffer.from(SEAL_PREFIX)
+/** The first whole bytes of the prefix in base64, which do not depend on what follows. */
+const SEAL_BASE64 = Buffer.from(Buffer.from(SEAL_PREFIX).toString('base64'))
+const TOOL_RESULT = Buffer.from('"tool_call_id"')
+
+/** Bodies go as they came, unless they may hold what another account signed or lack what this one insists on. */
+function needsLook(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): boolean {
+  const { body } = call.request
+  if (body.includes(SEAL) || body.includes(SEAL_BASE64)) return true
+  if (quirks.reasoningRequired === true && body.includes(TOOL_RESULT)) return true
+  const signed = gateway.thoughts.accountOf(scopeOf(call.request), gateway.clock())
+  return signed !== null && !(signed.isOnly && signed.account === destination.route.provider.tag)
+}
+
+/** The body without what another account signed and with what was dropped; null when it may go as it came. */
+function lookedThrough(
+  gateway: Gateway,
+  call: Call,
+  destination: Destination,
+  quirks: Quirks,
+): ReturnType<ReturnType<typeof codecOf>['encodeRequest']> | null {
+  const decoded = decodeCall(call)
+  const scope = scopeOf(call.request)
+  const nowMs = gateway.clock()
+  const signed = signedBy(decoded, (token) => gateway.thoughts.signer(scope, token, nowMs))
+  const known = quirks.reasoningRequired === true ? restoreThoughts(signed, recallFor(gateway, call)) : signed
+  const isComplete = known === signed && (quirks.reasoningRequired !== true || !lacksThoughts(known))
+  const encoded = codecOf(destination.protocol).encodeRequest(known, targetOf(call, destination, quirks))
+  return encoded.warnings.length > 0 || !isComplete ? encoded : null
+}

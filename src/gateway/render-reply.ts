@@ -1,0 +1,78 @@
+/** Brings an upstream's answer into the form its client asked for: another protocol, or events instead of one piece. */
+import { newId } from '../base/ids.ts'
+import type { ReplyContext } from '../protocol/codec.ts'
+import { codecOf } from '../protocol/codecs.ts'
+import { addCostToReply } from '../protocol/cost.ts'
+import { createGoogleArrayEncoder } from '../protocol/google-generate/codec.ts'
+import { type IrReply, replyToEvents } from '../protocol/ir/reply.ts'
+import { ownCallIds } from '../protocol/translation/call-ids.ts'
+import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
+import { asObject, parseJson } from '../protocol/wire-value.ts'
+import { scopeOf } from './call.ts'
+import { type Dispatch, decodeCall } from './dispatch.ts'
+import type { Exchange } from './exchange.ts'
+
+/** The bytes of a whole answer for the client. A relayed one stays as it came, unless a charge must be put in. */
+export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer, cost: string | null): Buffer {
+  const { request } = exchange.admission.call
+  const wantsEvents = exchange.client !== null
+  if (!dispatch.isTranslated && !wantsEvents) {
+    return cost === null ? body : addCostToReply(request.protocol, body, cost)
+  }
+  const decoded = codecOf(dispatch.protocol).decodeReply(asObject(parseJson(body)) ?? {})
+  const context = replyContext(exchange, dispatch)
+  const reply = withOwnCallIds(decoded, request.id)
+  if (wantsEvents) return Buffer.from(streamOf(exchange, context, reply, cost))
+  const thoughts = createThoughtCollector(context.mint)
+  for (const event of replyToEvents(reply)) thoughts.add(event)
+  rememberThoughts(exchange, thoughts)
+  return Buffer.from(JSON.stringify(codecOf(request.protocol).encodeReply({ ...reply, cost }, context)))
+}
+
+function withOwnCallIds(reply: IrReply, requestId: string): IrReply {
+  const rename = ownCallIds(requestId)
+  return {
+    ...reply,
+    blocks: reply.blocks.map((block) => (block.type === 'tool-call' ? { ...block, id: rename(block.id) } : block)),
+  }
+}
+
+function streamOf(exchange: Exchange, context: ReplyContext, reply: IrReply, cost: string | null): string {
+  const encoder = encoderFor(exchange, context)
+  const thoughts = createThoughtCollector(context.mint)
+  let text = ''
+  for (const event of replyToEvents(reply)) {
+    thoughts.add(event)
+    if (event.type !== 'finish') text += encoder.encode(event)
+  }
+  rememberThoughts(exchange, thoughts)
+  const finish = reply.finish ?? { finish: 'stop', raw: null, stopSequence: null }
+  return text + encoder.finish({ finish, usage: reply.usage, cost })
+}
+
+export function encoderFor({ admission }: Exchange, context: ReplyContext) {
+  const { protocol, form } = admission.call.request
+  return form === 'array' ? createGoogleArrayEncoder(context) : codecOf(protocol).createStreamEncoder(context)
+}
+
+export function replyContext({ gateway, admission }: Exchange, dispatch: Dispatch): ReplyContext {
+  const { call } = admission
+  return {
+    request: decodeCall(call),
+    model: call.fields.model,
+    requestId: call.request.id,
+    createdAtMs: gateway.clock(),
+    newId: (prefix) => `${prefix.replace(/_$/, '')}_${newId('req', gateway.clock()).slice('req_'.length)}`,
+    mint: { protocol: dispatch.protocol, account: dispatch.route.provider.tag },
+    includeUsage: call.fields.asksUsage,
+  }
+}
+
+/** Keeps what was thought before calls, for the turn in which their results come back. */
+export function rememberThoughts({ gateway, admission }: Exchange, thoughts: ThoughtCollector): void {
+  const scope = scopeOf(admission.call.request)
+  const nowMs = gateway.clock()
+  for (const { callIds, thoughts: blocks } of thoughts.turns()) {
+    gateway.thoughts.remember(scope, callIds, blocks, nowMs)
+  }
+}

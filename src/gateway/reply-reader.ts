@@ -1,0 +1,89 @@
+/** Opens the reader of a streamed answer: relaying or translating, and learning on the side what must be remembered. */
+import type { Protocol } from '../base/words.ts'
+import { codecOf } from '../protocol/codecs.ts'
+import { signatureMarkers, signaturesIn } from '../protocol/signatures.ts'
+import { createStreamReader, type EventObserver, type StreamReader } from '../protocol/stream-reader.ts'
+import { createTranslatingReader } from '../protocol/translating-reader.ts'
+import { ownCallIds } from '../protocol/translation/call-ids.ts'
+import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
+import { scopeOf } from './call.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Exchange } from './exchange.ts'
+import { encoderFor, rememberThoughts, replyContext } from './render-reply.ts'
+
+export interface ReplyReader {
+  readonly reader: StreamReader
+  /** Keeps what was learned, once the answer is over. */
+  remember(): void
+}
+
+export function openReader(exchange: Exchange, dispatch: Dispatch): ReplyReader {
+  const thoughts = createThoughtCollector({ protocol: dispatch.protocol, account: dispatch.route.provider.tag })
+  const reader = dispatch.isTranslated
+    ? translating(exchange, dispatch, thoughts)
+    : relaying(exchange, dispatch, thoughts)
+  return {
+    reader,
+    remember() {
+      rememberThoughts(exchange, thoughts)
+      if (dispatch.protocol === 'openai-responses' && !dispatch.isTranslated) signReplyId(exchange, dispatch, reader)
+    },
+  }
+}
+
+function translating(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCollector): StreamReader {
+  const sign = signer(exchange, dispatch)
+  return createTranslatingReader({
+    from: dispatch.protocol,
+    encoder: encoderFor(exchange, replyContext(exchange, dispatch)),
+    renameCall: ownCallIds(exchange.admission.call.request.id),
+    onEvent(event) {
+      thoughts.add(event)
+      if (event.type === 'thinking-end' && event.signature) sign(event.signature)
+    },
+  })
+}
+
+function relaying(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCollector): StreamReader {
+  return createStreamReader(dispatch.protocol, {
+    form: dispatch.form,
+    stripUsage: dispatch.stripsUsage,
+    holdUsage: exchange.admission.call.request.includeCost,
+    observer: observerFor(exchange, dispatch, thoughts),
+  })
+}
+
+/** Only what signs is looked at; everything is, for models that must be given their thoughts back. */
+function observerFor(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCollector): EventObserver {
+  const { protocol, quirks } = dispatch
+  if (quirks.reasoningRequired === true) return thoughtObserver(protocol, thoughts)
+  const sign = signer(exchange, dispatch)
+  return {
+    markers: signatureMarkers(protocol),
+    onEvent(_name, data) {
+      for (const token of signaturesIn(protocol, data)) sign(token)
+    },
+  }
+}
+
+function thoughtObserver(protocol: Protocol, thoughts: ThoughtCollector): EventObserver {
+  const decoder = codecOf(protocol).createStreamDecoder()
+  return {
+    markers: null,
+    onEvent(name, data) {
+      for (const event of decoder.decode(name, data)) thoughts.add(event)
+    },
+  }
+}
+
+function signer({ gateway, admission }: Exchange, { route }: Dispatch): (token: string) => void {
+  const scope = scopeOf(admission.call.request)
+  return (token) => gateway.thoughts.sign(scope, token, route.provider.tag, gateway.clock())
+}
+
+/** Whoever has the key may go on from the answer, in whatever session. */
+function signReplyId({ gateway, admission }: Exchange, { route }: Dispatch, { reply }: StreamReader): void {
+  if (reply.upstreamId === null) return
+  const scope = scopeOf({ ...admission.call.request, session: null })
+  gateway.thoughts.sign(scope, reply.upstreamId, route.provider.tag, gateway.clock())
+}

@@ -1,0 +1,17 @@
+/** The Messages protocol for translation: its requests, whole replies and streams to and from the IR. */
+import type { Codec } from '../codec.ts'
+import { decodeMessagesReply } from './decode-reply.ts'
+import { decodeMessagesRequest } from './decode-request.ts'
+import { createMessagesDecoder } from './decode-stream.ts'
+import { encodeMessagesReply } from './encode-reply.ts'
+import { encodeMessagesRequest } from './encode-request.ts'
+import { createMessagesEncoder } from './encode-stream.ts'
+
+export const messagesCodec: Codec = {
+  decodeRequest: decodeMessagesRequest,
+  encodeRequest: encodeMessagesRequest,
+  decodeReply: decodeMessagesReply,
+  encodeReply: encodeMessagesReply,
+  createStreamDecoder: createMessagesDecoder,
+  createStreamEncoder: createMessagesEncoder,
+}

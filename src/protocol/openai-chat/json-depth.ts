@@ -1,0 +1,35 @@
+/** Follows JSON text piece by piece, to tell when its outermost object or list is complete. */
+
+export interface JsonDepth {
+  /** Reads on. */
+  add(piece: string): void
+  /** An object or list was begun, and all that was begun is closed. */
+  isWhole(): boolean
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+export function createJsonDepth(): JsonDepth {
+  let depth = 0
+  let hasBegun = false
+  let inString = false
+  let isEscaped = false
+  return {
+    add(piece) {
+      for (let i = 0; i < piece.length; i++) {
+        const code = piece.charCodeAt(i)
+        if (inString) {
+          if (isEscaped) isEscaped = false
+          else if (code === BACKSLASH) isEscaped = true
+          else if (code === QUOTE) inString = false
+        } else if (code === QUOTE) inString = true
+        else if (code === 0x7b || code === 0x5b) {
+          depth++
+          hasBegun = true
+        } else if (code === 0x7d || code === 0x5d) depth--
+      }
+    },
+    isWhole: () => hasBegun && depth <= 0 && !inString,
+  }
+}

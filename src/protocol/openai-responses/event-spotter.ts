@@ -1,0 +1,107 @@
+/**
+ * Finds in one pass over the bytes of a Responses event its type and the size of its `delta`, so that the many small
+ * events of a stream are never parsed.
+ *
+ * Source: OpenAI "Responses streaming events": `type` and `delta` stand in the outermost object, in any order. Inside a
+ * JSON string every quote is escaped, so a string that a colon follows can only be a key.
+ */
+
+/** One event's findings; the same object is filled again for each event. */
+export interface SpottedEvent {
+  /** Of the string value of `type`; both 0 when there is none. */
+  typeStart: number
+  typeEnd: number
+  /** Bytes of text that the string value of `delta` stands for; 0 when there is none. */
+  deltaBytes: number
+}
+
+export function createSpottedEvent(): SpottedEvent {
+  return { typeStart: 0, typeEnd: 0, deltaBytes: 0 }
+}
+
+const QUOTE = 0x22
+const COLON = 0x3a
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const SMALL_U = 0x75
+
+const TYPE = Buffer.from('type')
+const DELTA = Buffer.from('delta')
+
+/** Fills `found` from the JSON that stands in `bytes` from `start` to `end`. Never throws, whatever the bytes are. */
+export function spotEvent(bytes: Uint8Array, start: number, end: number, found: SpottedEvent): void {
+  found.typeStart = 0
+  found.typeEnd = 0
+  found.deltaBytes = 0
+  let depth = 0
+  let at = start
+  while (at < end) {
+    const byte = bytes[at] as number
+    if (byte === QUOTE) {
+      at = depth === 1 ? onOuterString(bytes, at, end, found) : stringEnd(bytes, at + 1, end) + 1
+      // An event that tells its type and brings no delta has nothing else to look for.
+      if (found.typeEnd > 0 && !isDelta(bytes, found)) return
+      continue
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    at++
+  }
+}
+
+/** Reads a string of the outermost object; returns where to go on. */
+function onOuterString(bytes: Uint8Array, at: number, end: number, found: SpottedEvent): number {
+  const close = stringEnd(bytes, at + 1, end)
+  const colonAt = skipSpace(bytes, close + 1, end)
+  if (colonAt >= end || bytes[colonAt] !== COLON) return close + 1
+  const valueAt = skipSpace(bytes, colonAt + 1, end)
+  if (bytes[valueAt] !== QUOTE || valueAt >= end) return valueAt
+  const valueEnd = stringEnd(bytes, valueAt + 1, end)
+  if (spells(bytes, at + 1, close, TYPE)) {
+    found.typeStart = valueAt + 1
+    found.typeEnd = valueEnd
+  } else if (spells(bytes, at + 1, close, DELTA)) found.deltaBytes = textSize(bytes, valueAt + 1, valueEnd)
+  return valueEnd + 1
+}
+
+/** Whether the type ends with `.delta`. */
+function isDelta(bytes: Uint8Array, { typeStart, typeEnd }: SpottedEvent): boolean {
+  return typeEnd - typeStart > DELTA.length && spells(bytes, typeEnd - DELTA.length, typeEnd, DELTA)
+}
+
+/** UTF-8 bytes that the inside of a JSON string stands for; a `\u` escape counts as three, the usual case. */
+function textSize(bytes: Uint8Array, from: number, to: number): number {
+  let size = to - from
+  for (let at = from; at < to; at++) {
+    if (bytes[at] !== BACKSLASH) continue
+    size -= bytes[at + 1] === SMALL_U ? 3 : 1
+    at++
+  }
+  return Math.max(size, 0)
+}
+
+/** Offset of the closing quote, or `end` when there is none. */
+function stringEnd(bytes: Uint8Array, from: number, end: number): number {
+  let at = from
+  while (at < end) {
+    const byte = bytes[at]
+    if (byte === QUOTE) return at
+    at += byte === BACKSLASH ? 2 : 1
+  }
+  return end
+}
+
+function skipSpace(bytes: Uint8Array, from: number, end: number): number {
+  let at = from
+  while (at < end && (bytes[at] as number) <= 0x20) at++
+  return at
+}
+
+function spells(bytes: Uint8Array, from: number, to: number, word: Uint8Array): boolean {
+  if (to - from !== word.length) return false
+  for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word[i]) return false
+  return true
+}

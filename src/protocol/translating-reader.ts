@@ -1,0 +1,107 @@
+/**
+ * Reads a streamed reply of one protocol and gives it out in another, event by event, without looking ahead.
+ *
+ * The same reader as for a relayed stream decides how it ended and what it amounted to, so that an answer costs the
+ * same whichever protocol its client speaks.
+ */
+import type { Protocol } from '../base/words.ts'
+import { PLAIN_END, type StreamDecoder, type StreamEncoder } from './codec.ts'
+import { codecOf } from './codecs.ts'
+import type { EventReader } from './event-reader.ts'
+import { createEventReader, createScanner } from './event-readers.ts'
+import type { IrEvent, IrFinish } from './ir/event.ts'
+import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
+import type { StreamReader } from './stream-reader.ts'
+import { parseJson } from './wire-value.ts'
+
+export interface TranslatingReaderOptions extends SseScannerOptions {
+  /** The upstream's protocol. */
+  readonly from: Protocol
+  readonly encoder: StreamEncoder
+  /** Is shown every event of the reply. */
+  readonly onEvent: (event: IrEvent) => void
+  /** The id that the client gets of a call. */
+  readonly renameCall: (id: string) => string
+}
+
+export function createTranslatingReader(options: TranslatingReaderOptions): StreamReader {
+  return new TranslatingReader(options)
+}
+
+class TranslatingReader implements StreamReader {
+  readonly #events: EventReader
+  readonly #scanner: SseScanner
+  readonly #decoder: StreamDecoder
+  readonly #encoder: StreamEncoder
+  readonly #onEvent: (event: IrEvent) => void
+  readonly #renameCall: (id: string) => string
+  #finish: IrFinish | null = null
+  ending: StreamReader['ending'] = null
+
+  constructor({ from, encoder, onEvent, renameCall, ...scanning }: TranslatingReaderOptions) {
+    this.#events = createEventReader(from, false)
+    this.#scanner = createScanner('sse', scanning)
+    this.#decoder = codecOf(from).createStreamDecoder()
+    this.#encoder = encoder
+    this.#onEvent = onEvent
+    this.#renameCall = renameCall
+  }
+
+  push(chunk: Buffer): Buffer[] {
+    if (this.ending !== null) return []
+    this.#scanner.feed(chunk)
+    let text = ''
+    for (let block = this.#scanner.next(); block !== null && this.ending === null; block = this.#scanner.next()) {
+      text += this.#take(block)
+    }
+    return text === '' ? [] : [Buffer.from(text)]
+  }
+
+  end(): Buffer[] {
+    if (this.ending !== null) return []
+    const last = this.#scanner.finish()
+    const text = last === null ? '' : this.#take(last)
+    if (this.ending === null) this.ending = this.#events.mayEnd() ? 'complete' : 'cut'
+    return text === '' ? [] : [Buffer.from(text)]
+  }
+
+  #take(block: SseBlock): string {
+    if (block.kind !== 'event') return ''
+    const verdict = this.#events.onEvent(block)
+    if (verdict === 'error') {
+      this.ending = 'error'
+      return ''
+    }
+    const data = parseJson(block.data, block.dataStart, block.dataEnd)
+    const text = data === undefined ? '' : this.#write(this.#decoder.decode(block.name, data))
+    if (verdict === 'complete') this.ending = 'complete'
+    return text
+  }
+
+  #write(events: readonly IrEvent[]): string {
+    let text = ''
+    for (const made of events) {
+      const event = made.type === 'tool-call-start' ? { ...made, id: this.#renameCall(made.id) } : made
+      this.#onEvent(event)
+      if (event.type === 'finish') this.#finish = event
+      else text += this.#encoder.encode(event)
+    }
+    return text
+  }
+
+  takeHeld(cost: string | null = null): Buffer[] {
+    if (this.ending !== 'complete') return []
+    const text = this.#write(this.#decoder.end())
+    const { usage, finish } = this.#events.summary()
+    const end = this.#finish ?? { ...PLAIN_END, finish: finish ?? PLAIN_END.finish }
+    return [Buffer.from(text + this.#encoder.finish({ finish: end, usage, cost }))]
+  }
+
+  get reply() {
+    return this.#events.summary()
+  }
+
+  position() {
+    return this.#encoder.position()
+  }
+}

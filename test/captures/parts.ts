@@ -1,0 +1,59 @@
+/** The events of a recorded stream, whichever way it is framed, and the way from one of Google's framings to the other. */
+import { type SseBlock, splitBlocks } from './sse-blocks.ts'
+import type { Form } from './wire.ts'
+
+/** The pieces of a stream in order; all their bytes together are the stream. Those between events have no data. */
+export function splitParts(stream: Buffer, form: Form): SseBlock[] {
+  return form === 'sse' ? splitBlocks(stream) : splitElements(stream)
+}
+
+/** A piece for each element of a JSON array, with the brackets, commas and white space before it; what is left behind. */
+export function splitElements(stream: Buffer): SseBlock[] {
+  const text = stream.toString('latin1')
+  const parts: SseBlock[] = []
+  let start = 0
+  for (let at = text.indexOf('{'); at !== -1; at = text.indexOf('{', start)) {
+    const end = objectEnd(text, at)
+    parts.push(partOf(stream, { start, at, end: end ?? text.length, closed: end !== null }))
+    start = end ?? text.length
+  }
+  if (start < text.length) parts.push({ bytes: stream.subarray(start), event: null, data: null, closed: true })
+  return parts
+}
+
+function partOf(stream: Buffer, span: { start: number; at: number; end: number; closed: boolean }): SseBlock {
+  const { start, at, end, closed } = span
+  return { bytes: stream.subarray(start, end), event: null, data: stream.toString('utf8', at, end), closed }
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}]/gs
+
+/** Behind the brace that closes the object at `from`; null when none does. */
+function objectEnd(text: string, from: number): number | null {
+  TOKEN.lastIndex = from
+  let depth = 0
+  for (let token = TOKEN.exec(text); token !== null; token = TOKEN.exec(text)) {
+    if (token[0] === '{') depth++
+    if (token[0] === '}' && --depth === 0) return TOKEN.lastIndex
+  }
+  return null
+}
+
+/** The same stream in the other framing; a part that is no whole event keeps what it has. */
+export function reframed(stream: Buffer, from: Form, to: Form, isCut: boolean): Buffer {
+  if (from === to) return stream
+  const objects = splitParts(stream, from).flatMap((part) => objectOf(part))
+  if (to === 'sse') return Buffer.from(objects.map((object) => `data: ${oneLine(object)}\r\n\r\n`).join(''))
+  return Buffer.from(`[${objects.join('\n,\r\n')}${isCut ? '' : '\n]\n'}`)
+}
+
+/** Errors come without a `data:` before them too. */
+function objectOf({ data, bytes }: SseBlock): string[] {
+  if (data !== null) return [data]
+  const text = bytes.toString('utf8').trim()
+  return text.startsWith('{') ? [text] : []
+}
+
+function oneLine(json: string): string {
+  return /[\r\n]/.test(json) ? JSON.stringify(JSON.parse(json)) : json
+}

@@ -1,0 +1,27 @@
+/** A valid value for every field of a protocol's request, and what the body around it must hold. */
+import type { WireObject } from '../../../src/protocol/wire-value.ts'
+
+export interface Samples {
+  /** The smallest valid body. */
+  readonly base: WireObject
+  /** Other bodies, for fields below a path that make sense in them only. */
+  readonly contexts: Readonly<Record<string, WireObject>>
+  /** By path. Of a list (`tools[]<function>`) one element. */
+  readonly values: Readonly<Record<string, unknown>>
+  /** The same for objects that travel as one: their members are not sampled one by one. */
+  readonly wholes: Readonly<Record<string, unknown>>
+  /** Fields that leave no trace in the translated body, with the reason. */
+  readonly silent: Readonly<Record<string, string>>
+}
+
+export const LOOK_UP = {
+  type: 'object',
+  properties: { place: { type: 'string' } },
+  required: ['place'],
+  additionalProperties: false,
+} as const
+
+/** One white pixel. */
+export const PNG =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg=='
+export const PDF = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64')
