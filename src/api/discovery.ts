@@ -5,9 +5,9 @@ import type { Model } from '../domain/catalog.ts'
 import {
   anthropicModel,
   anthropicModelList,
+  type GooglePageRequest,
   googleModel,
   googleModelList,
-  type GooglePageRequest,
   type ListingOptions,
   listedModels,
   openAiModel,

@@ -7,6 +7,7 @@ import type { UpstreamTarget, Warning } from '../protocol/codec.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
+import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
 import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
 import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
@@ -142,21 +143,21 @@ function recallFor(gateway: Gateway, call: Call) {
 }
 
 function relayed(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
-  const { body, dropped } = withoutMembers(call.request.body, quirks.dropFields ?? [])
-  const rewrite = { model: destination.route.upstreamModel, askUsage: asksUsage(call, destination.protocol) }
-  const warnings: Warning[] = dropped.map((field) => ({ action: 'dropped', field }))
-  const cleaned = needsLook(gateway, call, destination, quirks)
+  const { protocol, route } = destination
+  const looked = needsLook(gateway, call, destination, quirks)
     ? lookedThrough(gateway, call, destination, quirks)
     : null
-  if (!cleaned) {
-    const fields = dropped.length === 0 ? call.fields : fieldsOf(call, body)
-    return { body: rewriteRequest(body, fields, rewrite), warnings }
-  }
-  const members = Object.entries(cleaned.body).filter(([name]) => !dropped.includes(name))
-  const bytes = Buffer.from(JSON.stringify(Object.fromEntries(members)))
+  const seen = looked ? Buffer.from(JSON.stringify(looked.body)) : call.request.body
+  const adapted = adaptRelayedBody(protocol, seen, quirks)
+  const { body, dropped } = withoutMembers(adapted.body, quirks.dropFields ?? [])
+  const fields = body === call.request.body ? call.fields : fieldsOf(call, body)
   return {
-    body: rewriteRequest(bytes, fieldsOf(call, bytes), rewrite),
-    warnings: [...warnings, ...cleaned.warnings],
+    body: rewriteRequest(body, fields, { model: route.upstreamModel, askUsage: asksUsage(call, protocol) }),
+    warnings: [
+      ...(looked?.warnings ?? []),
+      ...adapted.warnings,
+      ...dropped.map((field): Warning => ({ action: 'dropped', field })),
+    ],
   }
 }
 

@@ -1,16 +1,12 @@
 /** One way of calling a case, the request body a client would send for it, and what the upstream must get to see. */
 import { isDeepStrictEqual } from 'node:util'
+import { inForm } from './answer.ts'
 import type { Case, Family } from './case.ts'
-import { endingOf } from './expectation.ts'
-import { reframed } from './parts.ts'
-import type { Form } from './wire.ts'
 
 export interface Call {
   readonly replayed: Case
   /** Whether a chat stream asks for usage; null where the question does not arise. */
   readonly asksUsage: boolean | null
-  /** How the stream is to be framed; the upstream sends it so, however it was recorded. */
-  readonly form: Form
   /** Tells the calls of one case apart in reports. */
   readonly label: string
 }
@@ -18,7 +14,7 @@ export interface Call {
 /** Chat streams are called twice, with and without the usage opt-in, and Google's in both framings; all else once. */
 export function callsOf(replayed: Case): Call[] {
   const label = `${replayed.family}/${replayed.name}`
-  const call = { replayed, asksUsage: null, form: replayed.form, label }
+  const call = { replayed, asksUsage: null, label }
   if (replayed.requestText !== null)
     return [{ ...call, asksUsage: /"include_usage"\s*:\s*true/.test(replayed.requestText) }]
   if (!replayed.stream || replayed.status !== 200) return [call]
@@ -30,23 +26,12 @@ export function callsOf(replayed: Case): Call[] {
       ]
     case 'google-generate':
       return [
-        { ...call, form: 'sse', label: `${label} (alt=sse)` },
-        { ...call, form: 'array', label: `${label} (array)` },
+        { ...call, replayed: inForm(replayed, 'sse'), label: `${label} (alt=sse)` },
+        { ...call, replayed: inForm(replayed, 'array'), label: `${label} (array)` },
       ]
     default:
       return [call]
   }
-}
-
-/** What the upstream answers the call with: the recording, in the framing that was asked for. */
-export function recordedBody({ replayed, form }: Call): Buffer {
-  const isCut = ['cut', 'error_in_band', 'account_error_in_band'].includes(endingOf(replayed))
-  return reframed(replayed.body, replayed.form, form, isCut)
-}
-
-/** The id under which the gateway offers a case; both families have cases of the same name. */
-export function modelIdOf({ family, name }: Case): string {
-  return `cap/${family}/${name}`
 }
 
 const MODEL_SLOT = 'model-slot-of-the-capture-runner'
@@ -65,8 +50,9 @@ export function requestBody(call: Call, model: string): Buffer {
 
 function serialiseRequest({ replayed, asksUsage }: Call): string {
   const body: Record<string, unknown> = { ...(replayed.request ?? MINIMAL[replayed.family]) }
-  // Answers that the recording's own account had stored are not known to any other.
+  // Answers that the recording's own account had stored are known to no other, and none goes on in the background here.
   delete body.previous_response_id
+  delete body.background
   if (replayed.family === 'google-generate') return JSON.stringify(body, null, replayed.name.length % 3)
   body.model = MODEL_SLOT
   body.stream = replayed.stream

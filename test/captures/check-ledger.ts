@@ -1,6 +1,7 @@
 /** Compares the ledger row of a call with what the recording must cost. Pure; an empty list means all is well. */
 import type { LedgerRow } from '../support/ledger.ts'
 import type { Call } from './call.ts'
+import type { Case } from './case.ts'
 import type { Reply } from './check-reply.ts'
 import { type Ending, endingOf, hasFinalUsage } from './expectation.ts'
 import { producesOutput } from './output.ts'
@@ -22,12 +23,15 @@ const OUTCOMES: Record<Ending, readonly string[]> = {
 const WHOLE: readonly Ending[] = ['complete', 'filtered']
 const BROKEN: readonly Ending[] = ['cut', 'error_in_band', 'account_error_in_band']
 
-function failsBeforeOutput({ replayed }: Call): boolean {
+function failsBeforeOutput(replayed: Case): boolean {
   return BROKEN.includes(endingOf(replayed)) && !producesOutput(replayed)
 }
 
-function isCharged(call: Call): boolean {
-  return [...WHOLE, ...BROKEN].includes(endingOf(call.replayed)) && !failsBeforeOutput(call)
+/** Whether it costs anything: not what failed before its output, nor a refusal that was neither said nor counted. */
+function isCharged({ replayed }: Call): boolean {
+  const ending = endingOf(replayed)
+  if (ending === 'filtered' && !hasFinalUsage(replayed)) return producesOutput(replayed)
+  return [...WHOLE, ...BROKEN].includes(ending) && !failsBeforeOutput(replayed)
 }
 
 /** Token counts: those of the recording, or a marked estimate within bounds where it has none. */
@@ -35,7 +39,7 @@ export function checkUsage(call: Call, row: LedgerRow): string[] {
   const { replayed } = call
   const ending = endingOf(replayed)
   const problems: string[] = []
-  const outcomes = failsBeforeOutput(call) ? ['upstream_failed'] : OUTCOMES[ending]
+  const outcomes = failsBeforeOutput(replayed) ? ['upstream_failed'] : OUTCOMES[ending]
   if (!outcomes.includes(row.outcome ?? ''))
     problems.push(`expected outcome ${outcomes.join(' or ')}, got ${row.outcome}`)
   const usage = replayed.expected.usage

@@ -1,8 +1,10 @@
 /** Compares what the client received with the recording. Pure; an empty list means that all is as it must be. */
 import { type Call, firstDifference } from './call.ts'
+import { checkErrorParts } from './check-error-part.ts'
 import { type Ending, endingOf } from './expectation.ts'
+import { splitParts } from './parts.ts'
 import { PLANTED_HEADERS } from './replay-upstream.ts'
-import { isError, isUsageOnly, jsonOf, type SseBlock, splitBlocks } from './sse-blocks.ts'
+import { isError, isUsageOnly, splitBlocks } from './sse-blocks.ts'
 
 export interface Reply {
   readonly status: number
@@ -20,7 +22,7 @@ const replyChecks: Record<Ending, (call: Call, reply: Reply) => string[]> = {
   complete: checkRelayed,
   filtered: checkRelayed,
   empty: checkRelayed,
-  error_in_band: checkRelayed,
+  error_in_band: checkRelayedError,
   account_error_in_band: checkCut,
   cut: checkCut,
   error_body: checkErrorBody,
@@ -41,8 +43,16 @@ function checkHeaders(call: Call, reply: Reply): string[] {
   if (!/^req_[0-9a-z]{26}$/.test(requestId)) problems.push(`expected an x-request-id of the gateway, got ${requestId}`)
   for (const name of Object.keys(PLANTED_HEADERS))
     if (reply.headers[name] !== undefined) problems.push(`the upstream's header ${name} reached the client`)
-  if (!reply.ended) problems.push('the connection broke before the end of the reply')
+  if (!reply.ended && !breaksOff(call)) problems.push('the connection broke before the end of the reply')
+  if (reply.ended && breaksOff(call)) problems.push('the reply ended as if it were whole')
   return [...problems, ...checkContentType(call, reply)]
+}
+
+const BROKEN: readonly Ending[] = ['cut', 'error_in_band', 'account_error_in_band']
+
+/** Google's streams have no terminal event: that one failed shows in its connection alone. */
+export function breaksOff({ replayed }: Call): boolean {
+  return replayed.family === 'google-generate' && replayed.stream && BROKEN.includes(endingOf(replayed))
 }
 
 /** The upstream's own type where its body is relayed. */
@@ -59,34 +69,34 @@ function checkRelayed(call: Call, reply: Reply): string[] {
   return [...checkStatus(200, reply), ...(reply.body.equals(expected) ? [] : [difference(expected, reply)])]
 }
 
-/** Every whole event before the failure arrives, then one error event, and nothing that looks like an end. */
+/** The upstream's own error; where the connection must break after it, an empty line may go before. */
+function checkRelayedError(call: Call, reply: Reply): string[] {
+  const problems = checkRelayed(call, reply)
+  if (problems.length === 0 || !breaksOff(call)) return problems
+  const trimmed = reply.body.toString('utf8').replace(/\n+$/, '')
+  return checkRelayed(call, { ...reply, body: Buffer.from(trimmed) })
+}
+
+/** Every whole event before the failure arrives, then one error, and nothing that looks like an end. */
 function checkCut(call: Call, reply: Reply): string[] {
-  const blocks = splitBlocks(visibleBody(call))
-  const failure = blocks.findIndex((block) => !block.closed || isError(block))
-  const good = failure === -1 ? blocks : blocks.slice(0, failure)
-  const whole = Buffer.concat(good.map((block) => block.bytes))
+  const parts = splitParts(visibleBody(call), call.replayed.form)
+  const failure = parts.findIndex((part) => !part.closed || isError(part))
+  const good = failure === -1 ? parts : parts.slice(0, failure)
+  const whole = Buffer.concat(good.map((part) => part.bytes))
   if (!reply.body.subarray(0, whole.length).equals(whole)) return [difference(whole, reply)]
-  const added = splitBlocks(reply.body.subarray(whole.length))
-  const [error, ...more] = added
-  if (error === undefined) return ['a cut stream ended without an error event']
-  const problems = [...checkStatus(200, reply), ...checkErrorEvent(call, error)]
-  if (more.length > 0) problems.push(`expected nothing after the error event, got ${more[0]?.data}`)
-  return problems
+  const added = splitParts(reply.body.subarray(whole.length), call.replayed.form).filter(({ data }) => data !== null)
+  return [...checkStatus(200, reply), ...checkErrorParts(call, good, added), ...checkArray(call, reply)]
 }
 
-function checkErrorEvent(call: Call, block: SseBlock): string[] {
-  const shown = JSON.stringify(block.bytes.toString('utf8').slice(0, 300))
-  if (!block.closed || !isError(block)) return [`expected a closed error event after the cut, got ${shown}`]
-  const payload = jsonOf(block) ?? {}
-  if (call.replayed.family === 'openai-chat') return checkErrorMembers(payload.error, shown)
-  const framed = block.event === 'error' && payload.type === 'error'
-  return framed ? checkErrorMembers(payload.error, shown) : [`expected "event: error", got ${shown}`]
-}
-
-function checkErrorMembers(error: unknown, shown: string): string[] {
-  const { type, code, message } = error as Record<string, unknown>
-  const wellFormed = typeof type === 'string' && typeof message === 'string'
-  return wellFormed && code === 'upstream_unavailable' ? [] : [`expected code upstream_unavailable, got ${shown}`]
+/** What a cut array lacks is its closing bracket, and nothing else. */
+function checkArray({ replayed }: Call, { body }: Reply): string[] {
+  if (replayed.form !== 'array') return []
+  try {
+    JSON.parse(`${body.toString('utf8')}]`)
+    return []
+  } catch (error) {
+    return [`a cut array must be well formed up to there: ${error}`]
+  }
 }
 
 /** A 200 that holds only an error is not passed off as an answer. */
@@ -113,12 +123,17 @@ function checkRejected(call: Call, reply: Reply): string[] {
 /** The operator's trouble: the gateway's own words in the caller's shape, none of the upstream's. */
 function checkUnavailable(call: Call, reply: Reply): string[] {
   const problems = checkStatus(503, reply)
-  const error = errorOf(reply)
-  if (error?.code !== 'upstream_unavailable')
-    problems.push(`expected error.code upstream_unavailable, got ${shorten(reply.body)}`)
+  if (!isUnavailable(call, errorOf(reply)))
+    problems.push(`expected the code upstream_unavailable, got ${shorten(reply.body)}`)
   if (call.replayed.family === 'anthropic-messages' && bodyOf(reply)?.type !== 'error')
     problems.push(`expected the Messages error shape, got ${shorten(reply.body)}`)
   return [...problems, ...checkHidden(longTexts(call.replayed.body.toString('utf8')), reply)]
+}
+
+/** Google's own `code` is the status. */
+function isUnavailable({ replayed }: Call, error: Record<string, unknown> | null): boolean {
+  if (replayed.family !== 'google-generate') return error?.code === 'upstream_unavailable'
+  return error?.code === 503 && JSON.stringify(error.details).includes('"code":"upstream_unavailable"')
 }
 
 function checkHidden(texts: readonly string[], reply: Reply): string[] {
@@ -141,7 +156,9 @@ function bodyOf(reply: Reply): Record<string, unknown> | null {
 
 /** The quoted or tagged texts of a body that are too long to be there by chance. */
 function longTexts(body: string): string[] {
-  return (body.match(/[^"<>\\]{12,}/g) ?? []).filter((text) => /[a-z]{3}/i.test(text))
+  const texts = body.match(/[^"<>\\]{12,}/g) ?? []
+  // The names of Google's error types stand in every error of the protocol.
+  return texts.filter((text) => /[a-z]{3}/i.test(text) && !text.includes('googleapis.com'))
 }
 
 function checkStatus(expected: number, reply: Reply): string[] {

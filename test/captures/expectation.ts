@@ -1,6 +1,8 @@
 /** What a recorded answer must become: how it ends, what it costs, and how an error is shown to the caller. */
 import type { Case, Family } from './case.ts'
 import { producesOutput } from './output.ts'
+import { splitParts } from './parts.ts'
+import { isError } from './sse-blocks.ts'
 
 /**
  * - `complete`, `filtered`, `empty`: answers that ended as their protocol says.
@@ -25,6 +27,8 @@ export function endingOf(replayed: Case): Ending {
   if (status !== 200) return isOperatorFault(replayed) ? 'unavailable' : 'rejected'
   if (expected.error !== undefined) {
     if (!stream) return 'error_body'
+    // What stands in no event is none: its client gets one that says so.
+    if (!splitParts(replayed.body, replayed.form).some(isError)) return 'cut'
     return isOperatorFault(replayed) ? 'account_error_in_band' : 'error_in_band'
   }
   if (expected.terminal === 'eof' && !(MAY_END[family] && Boolean(expected.finish_reason))) return 'cut'
@@ -52,9 +56,14 @@ const ACCOUNT_ERRORS = [
   'UserLimitError',
 ]
 
+/** Google has no word of its own for these. */
+const GOOGLE_ACCOUNT = /"message": ?"(?:API key not valid|You exceeded your current quota)/
+
 function isOperatorFault(replayed: Case): boolean {
   if ([401, 402, 403].includes(replayed.status) || replayed.status >= 500) return true
-  const types = replayed.body.toString('utf8').matchAll(/"(?:type|code)": ?"(\w+)"/g)
+  const text = replayed.body.toString('utf8')
+  if (replayed.family === 'google-generate' && GOOGLE_ACCOUNT.test(text)) return true
+  const types = text.matchAll(/"(?:type|code)": ?"(\w+)"/g)
   return [...types].some(([, type]) => ACCOUNT_ERRORS.includes(type ?? ''))
 }
 

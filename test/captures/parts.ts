@@ -1,4 +1,4 @@
-/** The events of a recorded stream, whichever way it is framed, and the way from one of Google's framings to the other. */
+/** The events of a recorded stream, whichever way it is framed. */
 import { type SseBlock, splitBlocks } from './sse-blocks.ts'
 import type { Form } from './wire.ts'
 
@@ -37,23 +37,4 @@ function objectEnd(text: string, from: number): number | null {
     if (token[0] === '}' && --depth === 0) return TOKEN.lastIndex
   }
   return null
-}
-
-/** The same stream in the other framing; a part that is no whole event keeps what it has. */
-export function reframed(stream: Buffer, from: Form, to: Form, isCut: boolean): Buffer {
-  if (from === to) return stream
-  const objects = splitParts(stream, from).flatMap((part) => objectOf(part))
-  if (to === 'sse') return Buffer.from(objects.map((object) => `data: ${oneLine(object)}\r\n\r\n`).join(''))
-  return Buffer.from(`[${objects.join('\n,\r\n')}${isCut ? '' : '\n]\n'}`)
-}
-
-/** Errors come without a `data:` before them too. */
-function objectOf({ data, bytes }: SseBlock): string[] {
-  if (data !== null) return [data]
-  const text = bytes.toString('utf8').trim()
-  return text.startsWith('{') ? [text] : []
-}
-
-function oneLine(json: string): string {
-  return /[\r\n]/.test(json) ? JSON.stringify(JSON.parse(json)) : json
 }

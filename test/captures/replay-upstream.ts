@@ -5,12 +5,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Case, Family } from './case.ts'
+import { inForm } from './answer.ts'
+import type { Case } from './case.ts'
 import { cutIntoChunks } from './chunking.ts'
-import { type Ending as CaseEnding, endingOf } from './expectation.ts'
-import { reframed } from './parts.ts'
 import { type Random, randomFor } from './random.ts'
-import { type Form, readPath } from './wire.ts'
+import { type Asked, readPath } from './wire.ts'
 
 /** What reached the upstream. */
 export interface ReceivedRequest {
@@ -20,12 +19,20 @@ export interface ReceivedRequest {
 }
 
 export interface ReplayUpstream {
-  /** Base URL that providers of both protocols can be given. */
+  /** Base URL that providers of every protocol can be given. */
   readonly baseUrl: string
   /** Every request that named the case, oldest first. */
   received(replayed: Case): readonly ReceivedRequest[]
+  /** The same for answers that are no case, by what they were given under. */
+  receivedFor(key: string): readonly ReceivedRequest[]
   stop(): Promise<void>
 }
+
+/** What is sent. */
+export type Answer = Pick<Case, 'status' | 'headers' | 'body'>
+
+/** Whole answers that are no case, by `family/model`, or `family/count/model` for counts of tokens. */
+export type PlainAnswers = ReadonlyMap<string, (asked: Asked, body: Buffer) => Answer>
 
 /** Sent with every answer and allowed through by none: what an operator's account may leak. */
 export const PLANTED_HEADERS = {
@@ -40,8 +47,12 @@ export const PLANTED_HEADERS = {
  */
 type Ending = 'length' | 'chunked' | 'close' | 'broken'
 
-export async function startReplayUpstream(cases: readonly Case[], seed: number): Promise<ReplayUpstream> {
-  const byKey = new Map(cases.map((replayed) => [keyOf(replayed.family, replayed.name), replayed]))
+export async function startReplayUpstream(
+  cases: readonly Case[],
+  seed: number,
+  plain: PlainAnswers = new Map(),
+): Promise<ReplayUpstream> {
+  const byKey = new Map(cases.map((replayed) => [keyOf(replayed), replayed]))
   const received = new Map<string, ReceivedRequest[]>()
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     void answer(request, response).catch(() => response.destroy())
@@ -50,18 +61,23 @@ export async function startReplayUpstream(cases: readonly Case[], seed: number):
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request)
     const path = request.url ?? ''
-    const key = keyOf(familyOf(path), modelOf(body))
-    const earlier = received.get(key) ?? []
-    received.set(key, [...earlier, { path, headers: request.headers, body }])
+    const asked = readPath(path)
+    const key = `${asked.family}/${asked.action === 'count' ? 'count/' : ''}${asked.model ?? modelOf(body)}`
+    const earlier = received.get(key)?.length ?? 0
+    received.set(key, [...(received.get(key) ?? []), { path, headers: request.headers, body }])
+    const random = randomFor(seed, `${key}#${earlier}`)
     const replayed = byKey.get(key)
-    if (replayed === undefined) return void response.writeHead(500).end('no such case')
-    await replay(replayed, response, randomFor(seed, `${key}#${earlier.length}`))
+    const made = plain.get(key)
+    if (replayed) await send(inForm(replayed, asked.form), chooseEnding(replayed, random), { response, random })
+    else if (made) await send(made(asked, body), 'chunked', { response, random })
+    else response.writeHead(500).end('no such case')
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    received: (replayed) => received.get(keyOf(replayed.family, replayed.name)) ?? [],
+    received: (replayed) => received.get(keyOf(replayed)) ?? [],
+    receivedFor: (key) => received.get(key) ?? [],
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -70,15 +86,18 @@ export async function startReplayUpstream(cases: readonly Case[], seed: number):
   }
 }
 
-async function replay(replayed: Case, response: ServerResponse, random: Random): Promise<void> {
-  const ending = chooseEnding(replayed, random)
-  if (ending === 'length') response.setHeader('content-length', replayed.body.length)
+async function send(
+  answer: Answer,
+  ending: Ending,
+  { response, random }: { response: ServerResponse; random: Random },
+): Promise<void> {
+  if (ending === 'length') response.setHeader('content-length', answer.body.length)
   if (ending === 'close') {
     response.useChunkedEncodingByDefault = false
     response.setHeader('connection', 'close')
   }
-  response.writeHead(replayed.status, { ...ownHeaders(replayed), ...PLANTED_HEADERS })
-  for (const chunk of cutIntoChunks(replayed.body, random)) {
+  response.writeHead(answer.status, { ...ownHeaders(answer), ...PLANTED_HEADERS })
+  for (const chunk of cutIntoChunks(answer.body, random)) {
     await new Promise<void>((resolve) => response.write(chunk, () => resolve()))
     await nextTurn()
   }
@@ -86,27 +105,23 @@ async function replay(replayed: Case, response: ServerResponse, random: Random):
   else response.end()
 }
 
-function chooseEnding(replayed: Case, random: Random): Ending {
-  const { stream, expected } = replayed
+function chooseEnding({ stream, family, expected }: Case, random: Random): Ending {
   const even = random() < 0.5
   if (!stream) return even ? 'length' : 'chunked'
   if (expected.terminal !== 'eof') return even ? 'chunked' : 'close'
-  const properEnd = Boolean(expected.finish_reason) && replayed.family === 'openai-chat'
+  if (family === 'google-generate' && expected.finish_reason) return even ? 'chunked' : 'close'
+  const properEnd = Boolean(expected.finish_reason) && family === 'openai-chat'
   return properEnd || even ? 'close' : 'broken'
 }
 
 /** The recorded headers without those that the framing of this answer decides. */
-function ownHeaders(replayed: Case): Record<string, string> {
+function ownHeaders({ headers }: Answer): Record<string, string> {
   const framing = ['transfer-encoding', 'content-length', 'connection', 'date']
-  return Object.fromEntries(Object.entries(replayed.headers).filter(([name]) => !framing.includes(name)))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !framing.includes(name)))
 }
 
-function keyOf(family: Family, model: string): string {
-  return `${family}/${model}`
-}
-
-function familyOf(path: string): Family {
-  return path.endsWith('/messages') ? 'anthropic-messages' : 'openai-chat'
+function keyOf({ family, name }: Case): string {
+  return `${family}/${name}`
 }
 
 function modelOf(body: Buffer): string {

@@ -78,8 +78,10 @@ export function isUsageOnly(block: SseBlock): boolean {
   )
 }
 
-/** Whether a block reports a failure, in either family's form. */
+/** Whether a block reports a failure, in any family's form. */
 export function isError(block: SseBlock): boolean {
   const payload = jsonOf(block)
-  return payload !== null && typeof payload.error === 'object' && payload.error !== null
+  if (payload === null) return false
+  if (payload.type === 'error' || payload.type === 'response.failed') return true
+  return typeof payload.error === 'object' && payload.error !== null
 }

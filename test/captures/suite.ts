@@ -1,17 +1,16 @@
-/** Calls every case through a gateway and compares reply, forwarded request and ledger with the recording. */
-import { type Gateway, startGateway } from '../support/gateway.ts'
-import { closeConnections, post } from '../support/http.ts'
-import { type LedgerRow, openLedger } from '../support/ledger.ts'
-import { type Call, callsOf, checkForwardedBody, modelIdOf, requestBody } from './call.ts'
-import type { Case, Family } from './case.ts'
+/** Calls every case in its own protocol through a gateway and compares reply, forwarded request and ledger with it. */
+import { post } from '../support/http.ts'
+import type { LedgerRow } from '../support/ledger.ts'
+import { type Call, callsOf, checkForwardedBody, requestBody } from './call.ts'
+import type { Case } from './case.ts'
 import { checkCharge, checkStatusNoted, checkUsage } from './check-ledger.ts'
 import { checkReply, type Reply } from './check-reply.ts'
 import { endingOf } from './expectation.ts'
-import { TEST_PRICE } from './price.ts'
 import { randomFor } from './random.ts'
-import { type ReceivedRequest, type ReplayUpstream, startReplayUpstream } from './replay-upstream.ts'
+import type { ReceivedRequest } from './replay-upstream.ts'
+import { keyHeaders, pathOf, readPath } from './wire.ts'
+import { inWorld, modelIdOf, UPSTREAM_KEY, type World } from './world.ts'
 
-const UPSTREAM_KEY = 'planted-upstream-key-0123456789'
 const CONCURRENCY = 8
 
 export interface SuiteOptions {
@@ -38,89 +37,42 @@ export interface SuiteResult {
 }
 
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
-  const upstream = await startReplayUpstream(options.cases, options.seed)
-  try {
-    const gateway = await startGateway({
-      config: configFor(options.cases, upstream.baseUrl),
-      env: { REPLAY_UPSTREAM_KEY: UPSTREAM_KEY },
-    })
-    try {
-      return await runOn(gateway, upstream, options)
-    } finally {
-      await gateway.remove()
-    }
-  } finally {
-    closeConnections()
-    await upstream.stop()
-  }
-}
-
-async function runOn(gateway: Gateway, upstream: ReplayUpstream, options: SuiteOptions): Promise<SuiteResult> {
-  await gateway.cli('credit', 'grant', '--amount', '1000000', '--workspace', 'default')
-  const answered = await callAll(gateway, upstream, options)
-  const exitCode = await gateway.stop()
-  const audit = await gateway.cli('audit')
-  const problems = [...checkAudit(audit)]
-  if (exitCode !== 0) problems.push(`expected exit code 0 after SIGTERM, got ${exitCode}`)
-  const ledger = openLedger(gateway.dataDir)
-  try {
-    const calls = answered.map((one) => judge(one, ledger.find(requestIdOf(one.reply))))
-    const rows = ledger.rows()
-    if (rows.length !== calls.length) problems.push(`expected ${calls.length} request rows, got ${rows.length}`)
-    return { calls, gateway: problems, audit }
-  } finally {
-    ledger.close()
-  }
-}
-
-interface AnsweredCall {
-  readonly call: Call
-  readonly reply: Reply
-  readonly received: readonly ReceivedRequest[]
-  /** The state of its row in the moment the client had the whole reply. */
-  readonly stateAtEnd: LedgerRow['state'] | undefined
+  const { result, gateway, audit } = await inWorld(options, (world) => callAll(world, options))
+  return { calls: result, gateway, audit }
 }
 
 /** A case's own calls follow one another; different cases run side by side, in an order that the seed decides. */
-async function callAll(gateway: Gateway, upstream: ReplayUpstream, options: SuiteOptions): Promise<AnsweredCall[]> {
-  const queue = shuffle(options.cases, options.seed)
-  const answered: AnsweredCall[] = []
-  const ledger = openLedger(gateway.dataDir)
-  const work = async () => {
-    for (let replayed = queue.pop(); replayed !== undefined; replayed = queue.pop()) {
-      for (let round = 0; round < options.repeat; round++) {
-        for (const call of callsOf(replayed)) {
-          const before = upstream.received(replayed).length
-          const reply = await send(gateway, call)
-          const stateAtEnd = ledger.find(requestIdOf(reply))?.state
-          answered.push({ call, reply, received: upstream.received(replayed).slice(before), stateAtEnd })
-        }
-      }
+export async function callAll(world: World, { cases, repeat }: SuiteOptions): Promise<CallResult[]> {
+  const results: CallResult[] = []
+  await sideBySide(world, cases, async (replayed) => {
+    for (let round = 0; round < repeat; round++) {
+      for (const call of callsOf(replayed)) results.push(await callOnce(world, call))
     }
-  }
-  await Promise.all(Array.from({ length: CONCURRENCY }, work))
-  ledger.close()
-  return answered
+  })
+  return results
 }
 
-async function send(gateway: Gateway, call: Call): Promise<Reply> {
-  const chat = call.replayed.family === 'openai-chat'
-  const headers: Record<string, string> = chat
-    ? { authorization: `Bearer ${gateway.apiKey}` }
-    : { 'x-api-key': gateway.apiKey, 'anthropic-version': '2023-06-01' }
-  const url = `${gateway.baseUrl}/zen/v1/${chat ? 'chat/completions' : 'messages'}`
-  const body = requestBody(call, modelIdOf(call.replayed))
-  try {
-    return await post(url, { ...headers, 'content-type': 'application/json' }, body)
-  } catch (error) {
-    return { status: 0, headers: {}, body: Buffer.from(`no answer: ${error}`), ended: false }
+/** Works through cases, some at a time, in an order that the seed decides. */
+export async function sideBySide<Item extends object>(
+  { seed }: World,
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = shuffle(items, seed)
+  const worker = async () => {
+    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item)
   }
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
 }
 
-function judge(answered: AnsweredCall, row: LedgerRow | null): CallResult {
-  const { call, reply, received, stateAtEnd } = answered
+async function callOnce(world: World, call: Call): Promise<CallResult> {
+  const { upstream } = world
+  const before = upstream.received(call.replayed).length
+  const reply = await send(world, call)
+  const row = world.rowOf(String(reply.headers['x-request-id']))
+  const received = upstream.received(call.replayed).slice(before)
   const missing = ['no request row']
-  const early = stateAtEnd === 'held' ? ['the reply ended before its money was settled'] : []
+  const early = row?.state === 'held' ? ['the reply ended before its money was settled'] : []
   return {
     call,
     row,
@@ -131,55 +83,41 @@ function judge(answered: AnsweredCall, row: LedgerRow | null): CallResult {
   }
 }
 
+async function send({ gateway }: World, call: Call): Promise<Reply> {
+  const { family, name, stream, form } = call.replayed
+  const model = modelIdOf(family, name)
+  const url = `${gateway.baseUrl}/zen/v1${pathOf(family, { model, stream, form })}`
+  const headers = { ...keyHeaders(family, gateway.apiKey), 'content-type': 'application/json' }
+  try {
+    return await post(url, headers, requestBody(call, model))
+  } catch (error) {
+    return { status: 0, headers: {}, body: Buffer.from(`no answer: ${error}`), ended: false }
+  }
+}
+
 /** One attempt, unless the upstream failed: then there may be more. */
 function checkForwarded(call: Call, received: readonly ReceivedRequest[]): string[] {
   const [first, ...more] = received
   if (first === undefined) return ['nothing reached the upstream']
-  const problems = checkForwardedBody(call, first.body)
+  const problems = [...checkForwardedBody(call, first.body), ...checkForwardedHead(call, first)]
   if (more.length > 0 && endingOf(call.replayed) !== 'unavailable')
     problems.push(`expected one upstream request, got ${received.length}`)
-  const credential = call.replayed.family === 'openai-chat' ? `Bearer ${UPSTREAM_KEY}` : UPSTREAM_KEY
-  const name = call.replayed.family === 'openai-chat' ? 'authorization' : 'x-api-key'
-  if (first.headers[name] !== credential) problems.push(`expected the operator's key in ${name}`)
-  if (JSON.stringify(first.headers).includes('sk-zendo')) problems.push("the client's key reached the upstream")
   return problems
 }
 
-function checkAudit(audit: unknown): string[] {
-  const { differences } = audit as { differences?: unknown }
-  const none = differences === 0 || (Array.isArray(differences) && differences.length === 0)
-  return none ? [] : [`expected an audit without differences, got ${JSON.stringify(audit).slice(0, 500)}`]
+function checkForwardedHead({ replayed }: Call, { path, headers }: ReceivedRequest): string[] {
+  const problems: string[] = []
+  const [[name, credential] = ['', '']] = Object.entries(keyHeaders(replayed.family, UPSTREAM_KEY))
+  if (headers[name] !== credential) problems.push(`expected the operator's key in ${name}`)
+  if (JSON.stringify(headers).includes('sk-zendo')) problems.push("the client's key reached the upstream")
+  const wanted = pathOf(replayed.family, { model: replayed.name, stream: replayed.stream, form: replayed.form })
+  if (JSON.stringify(readPath(path)) !== JSON.stringify(readPath(wanted)))
+    problems.push(`expected the path ${wanted}, got ${path}`)
+  return problems
 }
 
-/** A provider for each protocol, and a model for each case whose upstream name is the case's. */
-function configFor(cases: readonly Case[], baseUrl: string): object {
-  const provider = (protocol: Family) => ({ protocol, baseUrl, apiKey: 'env:REPLAY_UPSTREAM_KEY' })
-  const models = cases.map((replayed) => [modelIdOf(replayed), modelFor(replayed)])
-  return {
-    providers: { 'openai-chat': provider('openai-chat'), 'anthropic-messages': provider('anthropic-messages') },
-    models: Object.fromEntries(models),
-  }
-}
-
-function modelFor({ family, name }: Case): object {
-  return {
-    name,
-    products: ['zen'],
-    protocol: family,
-    context: 2_000_000,
-    maxOutput: 500_000,
-    capabilities: { tools: true, reasoning: true, images: true },
-    price: TEST_PRICE,
-    routes: [{ provider: family, model: name }],
-  }
-}
-
-function requestIdOf(reply: Reply): string {
-  return String(reply.headers['x-request-id'])
-}
-
-function shuffle(cases: readonly Case[], seed: number): Case[] {
+function shuffle<Item>(items: readonly Item[], seed: number): Item[] {
   const random = randomFor(seed, 'order of cases')
-  const keyed = cases.map((replayed) => ({ replayed, key: random() }))
-  return keyed.sort((a, b) => a.key - b.key).map(({ replayed }) => replayed)
+  const keyed = items.map((item) => ({ item, key: random() }))
+  return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item)
 }

@@ -59,7 +59,8 @@ const READERS: Readonly<Record<Protocol, Reader>> = {
     results: (body) =>
       objectsOf(body.contents)
         .flatMap(({ parts }) => objectsOf(parts))
-        .flatMap(({ functionResponse }) => asObject(functionResponse) ?? [])
+        .map(({ functionResponse }) => asObject(functionResponse))
+        .filter((response) => response !== null)
         .map(({ id, response }) => resultOf(id, response)),
     format: (body) => {
       const config = objectOf(body.generationConfig)
@@ -82,7 +83,7 @@ export function demandedSchema(protocol: Protocol, body: WireObject): WireObject
 
 function toolOf(tool: WireObject, schemaName: string): OfferedTool {
   const { required } = objectOf(tool[schemaName])
-  return { name: String(tool.name), required: (asArray(required) ?? []).map(String) }
+  return { name: String(tool.name), required: asArray(required).map(String) }
 }
 
 function resultOf(id: unknown, content: unknown): ToolResult {
@@ -90,7 +91,7 @@ function resultOf(id: unknown, content: unknown): ToolResult {
 }
 
 function objectsOf(value: unknown): WireObject[] {
-  return (asArray(value) ?? []).map(objectOf)
+  return asArray(value).map(objectOf)
 }
 
 function objectOf(value: unknown): WireObject {

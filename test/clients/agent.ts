@@ -15,6 +15,8 @@ export interface AgentRun {
   readonly prompt: string
   /** Opencode has two ways in: its own model list with another address, or the gateway's list. By default `address`. */
   readonly setup?: 'address' | 'model_list'
+  /** Codex asks for a WebSocket first where a provider says that it has them. */
+  readonly webSocket?: boolean
 }
 
 export interface Command {

@@ -7,7 +7,9 @@ import type { Usage } from '../../src/base/usage.ts'
 export interface BookedRequest {
   readonly id: string
   readonly product: string
+  /** What the client spoke, and what the upstream. */
   readonly protocol: string
+  readonly upstreamProtocol: string | null
   readonly model: string
   readonly funding: string
   readonly state: string
@@ -27,7 +29,7 @@ export interface Books {
 }
 
 const REQUESTS =
-  'SELECT id, product, protocol, model, funding, state, outcome, estimated, upstream_id, charged, input_tokens,' +
+  'SELECT id, product, protocol, upstream_protocol, model, funding, state, outcome, estimated, upstream_id, charged, input_tokens,' +
   ' cached_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens' +
   ' FROM request ORDER BY id'
 const WINDOWS =
@@ -56,6 +58,7 @@ function toRequest(row: Row, windows: readonly Row[]): BookedRequest {
     id: text('id'),
     product: text('product'),
     protocol: text('protocol'),
+    upstreamProtocol: textOrNull('upstream_protocol'),
     model: text('model'),
     funding: text('funding'),
     state: text('state'),

@@ -1,10 +1,9 @@
 /** The judgement of a driven client's traffic finds each kind of wrong booking. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ScriptedExchange } from '../support/scripted-provider.ts'
 import type { BookedRequest } from './books.ts'
 import { checkTraffic, type Traffic } from './check.ts'
-import { CHAT_MODEL, MESSAGES_MODEL } from './stage.ts'
+import type { UpstreamExchange } from './upstream-host.ts'
 
 const USAGE = { input: 201, cachedRead: 1001, cacheWrite5m: 0, cacheWrite1h: 0, output: 41, reasoning: 0 }
 /** 201 × 1,400 + 1,001 × 260 + 41 × 4,400 nano-dollars, and half of it by the model's weight. */
@@ -12,16 +11,25 @@ const CHARGE = 722_060n
 const COUNTED = 361_030n
 const WINDOW_NAMES = ['5 hour', 'monthly', 'weekly']
 
-const EXCHANGE: ScriptedExchange = {
-  request: { protocol: 'openai-chat', model: 'glm-5.2', stream: true, body: {}, headers: {} },
-  answer: { id: 'answer_1', reasoning: '', text: 'Twelve bytes', calls: [], usage: USAGE },
-  delivery: 'whole',
+const EXCHANGE: UpstreamExchange = {
+  request: {
+    protocol: 'openai-chat',
+    path: '/v1/chat/completions',
+    query: new URLSearchParams(),
+    model: 'glm-5.2',
+    stream: true,
+    body: {},
+    headers: {},
+  },
+  id: 'answer_1',
+  turn: { reasoning: '', text: 'Twelve bytes', calls: [], usage: USAGE },
 }
 
 const ROW: BookedRequest = {
   id: 'req_1',
   product: 'go',
-  protocol: 'openai-chat',
+  protocol: 'anthropic-messages',
+  upstreamProtocol: 'openai-chat',
   model: 'glm-5.2',
   funding: 'plan',
   state: 'settled',
@@ -35,7 +43,7 @@ const ROW: BookedRequest = {
 
 const GOOD: Traffic = {
   product: 'go',
-  model: CHAT_MODEL,
+  protocol: 'anthropic-messages',
   exchanges: [EXCHANGE],
   booked: [ROW],
   before: standing(7n),
@@ -50,7 +58,7 @@ function withRow(changes: Partial<BookedRequest>): Traffic {
   return { ...GOOD, booked: [{ ...ROW, ...changes }] }
 }
 
-const CUT: ScriptedExchange = { ...EXCHANGE, delivery: 'cut' }
+const CUT: UpstreamExchange = { ...EXCHANGE, turn: { ...EXCHANGE.turn, isCut: true } }
 const CUT_ROW: BookedRequest = {
   ...ROW,
   outcome: 'upstream_cut',
@@ -91,7 +99,9 @@ const planted: readonly (readonly [string, Traffic, RegExp])[] = [
     { ...GOOD_CUT, booked: [{ ...CUT_ROW, usage: { ...USAGE, output: 3 } }] },
     /expected 0 tokens of input, got 201/,
   ],
-  ['the wrong model', { ...GOOD, model: MESSAGES_MODEL }, /expected model minimax-m3, got glm-5.2/],
+  ['the wrong model', withRow({ model: 'minimax-m3' }), /expected model glm-5.2, got minimax-m3/],
+  ["another client's protocol", withRow({ protocol: 'openai-chat' }), /expected protocol anthropic-messages/],
+  ['an upstream of another protocol', withRow({ upstreamProtocol: 'google-generate' }), /expected upstreamProtocol/],
 ]
 
 for (const [name, traffic, problem] of planted) {

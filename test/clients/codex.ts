@@ -18,11 +18,12 @@ export const CODEX: Agent = {
     const { file, before } = startOf(program)
     const disabled = OUTSIDE_FEATURES.flatMap((feature) => ['--disable', feature])
     const alone = ['--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', '--ephemeral']
+    const webSocket = run.webSocket ? 'supports_websockets = true\n' : ''
     return {
       file,
       args: [...before, 'exec', ...disabled, ...alone, '--color', 'never', run.prompt],
       env: { ...guideVariables('codex', run), RUST_LOG: 'error' },
-      files: { '.codex/config.toml': QUIET + guideFile('codex', 'toml', run) + QUIET_TABLES },
+      files: { '.codex/config.toml': QUIET + guideFile('codex', 'toml', run) + webSocket + QUIET_TABLES },
     }
   },
 }

@@ -1,12 +1,32 @@
-/** Tells what a run of the clients has shown: a table for people, JSON for programs. */
-import { formatUsd } from '../../src/base/money.ts'
-import type { ScenarioResult } from './scenarios.ts'
+/** Tells what a run of the agents has shown: a table for people, JSON for programs. */
+import { formatUsd, nanoUsd } from '../../src/base/money.ts'
+import type { AgentResult } from './agent-process.ts'
+
+export interface ScenarioResult {
+  readonly name: string
+  /** How the agent ended, in words. */
+  readonly client: string
+  /** Requests that reached the upstream. */
+  readonly requests: number
+  /** Nano-dollars, at list price. */
+  readonly charged: bigint
+  readonly tookMs: number
+  readonly problems: readonly string[]
+  /** What the agent printed, for a failure's sake. */
+  readonly output: string
+}
 
 export interface ClientReport {
-  readonly client: string
+  /** With their versions. */
+  readonly clients: readonly string[]
   readonly results: readonly ScenarioResult[]
-  /** Of the gateway as a whole: its end, its audit. */
+  /** Of the gateways as a whole: their ends, their audits. */
   readonly gateway: readonly string[]
+}
+
+export function outcomeOf(name: string, { exitCode, ending, stdout, stderr, tookMs }: AgentResult) {
+  const client = ending === 'by itself' ? `exit ${exitCode}` : `stopped: ${ending}`
+  return { name, client, tookMs, output: `${stdout}\n${stderr}` }
 }
 
 export function problemsOf({ results, gateway }: ClientReport): string[] {
@@ -20,23 +40,23 @@ export function formatReport(report: ClientReport): string {
     name,
     client,
     String(requests),
-    `$${formatUsd(charged)}`,
+    `$${formatUsd(nanoUsd(charged))}`,
     `${(tookMs / 1000).toFixed(1)} s`,
     problems.length === 0 ? 'ok' : 'FAILED',
   ])
   const table = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')
-  return [report.client, '', ...table.map((row) => line(row).trimEnd())].join('\n')
+  return [report.clients.join(', '), '', ...table.map((row) => line(row).trimEnd())].join('\n')
 }
 
 export function reportJson(report: ClientReport): object {
   return {
-    client: report.client,
+    clients: report.clients,
     passed: problemsOf(report).length === 0,
     scenarios: report.results.map(({ charged, output: _output, tookMs, ...rest }) => ({
       ...rest,
-      charged: formatUsd(charged),
+      charged: formatUsd(nanoUsd(charged)),
       took_ms: Math.round(tookMs),
     })),
     gateway: report.gateway,

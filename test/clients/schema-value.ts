@@ -2,10 +2,10 @@
 import { asArray, asObject, asText, type WireObject } from '../../src/protocol/wire-value.ts'
 
 export function valueFor(schema: WireObject): unknown {
-  const [first] = asArray(schema.enum) ?? []
+  const [first] = asArray(schema.enum)
   if (first !== undefined) return first
   if (typeof schema.const === 'string') return schema.const
-  const type = asText(asArray(schema.type)?.[0] ?? schema.type)?.toLowerCase()
+  const type = asText(asArray(schema.type)[0] ?? schema.type)?.toLowerCase()
   switch (type) {
     case 'object':
       return objectFor(schema)
@@ -23,6 +23,7 @@ export function valueFor(schema: WireObject): unknown {
 
 function objectFor(schema: WireObject): WireObject {
   const properties = asObject(schema.properties) ?? {}
-  const names = asArray(schema.required)?.map(String) ?? Object.keys(properties)
+  const required = asArray(schema.required).map(String)
+  const names = required.length > 0 ? required : Object.keys(properties)
   return Object.fromEntries(names.map((name) => [name, valueFor(asObject(properties[name]) ?? {})]))
 }

@@ -19,8 +19,15 @@ export interface AgentTask {
 }
 
 export interface ScriptedUpstream extends UpstreamHost {
-  /** From now on the requests are about this task. With `cutFirst` the first answer with tools breaks off. */
-  begin(task: AgentTask, options?: { cutFirst?: boolean }): void
+  /** From now on the requests are about this task. */
+  begin(task: AgentTask, options: TaskOptions): void
+}
+
+export interface TaskOptions {
+  /** What the agent speaks. What it says to an upstream of its own protocol is relayed, and its own affair. */
+  readonly protocol: Protocol
+  /** The first answer with tools breaks off. */
+  readonly cutFirst: boolean
 }
 
 const TITLE = 'A file is written'
@@ -29,6 +36,7 @@ const INTRODUCTION = 'I write the file now, and then read it back.'
 
 interface Progress {
   readonly task: AgentTask
+  readonly protocol: Protocol
   cutNext: boolean
   /** Whole answers with calls so far; calls of a broken answer may stay in the conversation, as failed. */
   steps: number
@@ -37,11 +45,14 @@ interface Progress {
 export async function startScriptedUpstream(): Promise<ScriptedUpstream> {
   let progress: Progress | null = null
   let served = 0
-  const host = await startUpstreamHost((request) => answerStep(request, progress, ++served))
+  const host = await startUpstreamHost({
+    isChecked: ({ protocol }) => protocol !== progress?.protocol,
+    answer: (request) => answerStep(request, progress, ++served),
+  })
   return {
     ...host,
-    begin(task, options = {}) {
-      progress = { task, cutNext: options.cutFirst ?? false, steps: 0 }
+    begin(task, { protocol, cutFirst }) {
+      progress = { task, protocol, cutNext: cutFirst, steps: 0 }
     },
   }
 }
@@ -94,7 +105,8 @@ interface ToolUse {
 }
 
 const patchOf = ({ file, content }: AgentTask) => `*** Begin Patch\n*** Add File: ${file}\n+${content}\n*** End Patch\n`
-const scriptOf = (command: string) => `const r = await tools.exec_command({ cmd: ${JSON.stringify(command)} });\ntext(r);\n`
+const scriptOf = (command: string) =>
+  `const r = await tools.exec_command({ cmd: ${JSON.stringify(command)} });\ntext(r);\n`
 const writeCommand = ({ file, content }: AgentTask) => `printf '%s\\n' '${content}' > '${file}'`
 const readCommand = ({ file }: AgentTask) => `cat '${file}'`
 

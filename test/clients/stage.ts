@@ -1,35 +1,76 @@
-/** What the clients are driven through: a gateway whose two models stand on the scripted upstream, at known prices. */
+/** What the clients are driven through: a gateway with a model on an upstream of each protocol, at known prices. */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Product } from '../../src/base/words.ts'
+import { PROTOCOLS, type Product, type Protocol } from '../../src/base/words.ts'
 import { type Gateway, startGateway } from '../support/gateway.ts'
 import { type BookedRequest, type Books, openBooks } from './books.ts'
 import type { PriceTable } from './expected-charge.ts'
 import { type ScriptedUpstream, startScriptedUpstream } from './scripted-upstream.ts'
 
 export interface TestModel {
-  readonly id: 'glm-5.2' | 'minimax-m3'
-  readonly protocol: 'openai-chat' | 'anthropic-messages'
+  readonly id: string
+  /** Of its provider. */
+  readonly protocol: Protocol
   readonly price: PriceTable
   /** Dollars of plan window per dollar of list price, times a million. */
   readonly weightPpm: bigint
 }
 
-/** The client's own catalogue says which protocol each of them speaks. Nano-dollars per token. */
+/** Nano-dollars per token. */
+const CHAT_PRICE = { input: 1400n, cachedRead: 260n, cacheWrite5m: 1400n, output: 4400n }
+const MESSAGES_PRICE = { input: 300n, cachedRead: 60n, cacheWrite5m: 375n, output: 1200n }
+
+/** Ids that the agents know as models of such a provider; what an agent does not know it calls all the same. */
 export const CHAT_MODEL: TestModel = {
   id: 'glm-5.2',
   protocol: 'openai-chat',
-  price: { input: 1400n, cachedRead: 260n, cacheWrite5m: 1400n, output: 4400n },
+  price: CHAT_PRICE,
   weightPpm: 500_000n,
 }
 export const MESSAGES_MODEL: TestModel = {
   id: 'minimax-m3',
   protocol: 'anthropic-messages',
-  price: { input: 300n, cachedRead: 60n, cacheWrite5m: 375n, output: 1200n },
+  price: MESSAGES_PRICE,
   weightPpm: 2_000_000n,
+}
+export const RESPONSES_MODEL: TestModel = {
+  id: 'gpt-5.5',
+  protocol: 'openai-responses',
+  price: { input: 1250n, cachedRead: 125n, cacheWrite5m: 1250n, output: 10_000n },
+  weightPpm: 1_000_000n,
+}
+export const GOOGLE_MODEL: TestModel = {
+  id: 'gemini-3.6-flash',
+  protocol: 'google-generate',
+  price: { input: 500n, cachedRead: 50n, cacheWrite5m: 500n, output: 3000n },
+  weightPpm: 1_000_000n,
+}
+export const MODELS: readonly TestModel[] = [CHAT_MODEL, MESSAGES_MODEL, RESPONSES_MODEL, GOOGLE_MODEL]
+
+/** To Codex models of OpenAI, with the tools that it has only for them: free text, and tools in groups. */
+export const PATCH_MODEL: TestModel = { ...CHAT_MODEL, id: 'gpt-5.6-luna' }
+export const GROUPED_MODEL: TestModel = { ...MESSAGES_MODEL, id: 'gpt-6-luna' }
+
+const ALL_MODELS: readonly TestModel[] = [...MODELS, PATCH_MODEL, GROUPED_MODEL]
+
+/** What the agents ask for by themselves, for titles and to choose a model. */
+const ALIASES = {
+  'gpt-5.4-nano': CHAT_MODEL.id,
+  'gemini-3.5-flash-lite': MESSAGES_MODEL.id,
+  'gemini-3.8-flash': GOOGLE_MODEL.id,
+  'gemini-3.1-pro-preview': GOOGLE_MODEL.id,
 }
 
 /** Takes 45 tokens at most, each at $0.001: for filling a window with one answer. */
 export const FILLER_MODEL = 'filler'
+/** Of which not one request fits the balance of a new workspace. */
+export const DEAR_MODEL = 'dear'
+/** For anonymous use, which `FREE_REQUESTS` a day end. */
+export const FREE_MODEL = 'free'
+export const FREE_REQUESTS = 1
+
+export function modelOf(id: string): TestModel | undefined {
+  return ALL_MODELS.find((model) => model.id === id)
+}
 
 export interface Stage {
   readonly gateway: Gateway
@@ -42,7 +83,7 @@ export interface Stage {
 export async function openStage(windowLimit: number): Promise<Stage> {
   const upstream = await startScriptedUpstream()
   try {
-    const gateway = await startGateway({ config: configFor(upstream.baseUrl, windowLimit) })
+    const gateway = await startGateway({ config: configFor(upstream.baseUrls, windowLimit) })
     const books = openBooks(gateway.dataDir)
     return {
       gateway,
@@ -60,22 +101,27 @@ export async function openStage(windowLimit: number): Promise<Stage> {
   }
 }
 
-function configFor(baseUrl: string, windowLimit: number): object {
-  const provider = (protocol: string) => ({ protocol, baseUrl, apiKey: 'planted-upstream-key' })
+function configFor(baseUrls: Readonly<Record<Protocol, string>>, windowLimit: number): object {
+  const providers = PROTOCOLS.map((protocol) => [
+    providerOf(protocol),
+    { protocol, baseUrl: baseUrls[protocol], apiKey: 'planted-upstream-key' },
+  ])
+  const chat = {
+    protocol: 'openai-chat',
+    context: 1000,
+    maxOutput: 45,
+    routes: [{ provider: providerOf('openai-chat') }],
+  }
   return {
-    providers: { 'scripted-chat': provider('openai-chat'), 'scripted-messages': provider('anthropic-messages') },
+    providers: Object.fromEntries(providers),
     models: {
-      [CHAT_MODEL.id]: entryOf(CHAT_MODEL, 'scripted-chat'),
-      [MESSAGES_MODEL.id]: entryOf(MESSAGES_MODEL, 'scripted-messages'),
-      [FILLER_MODEL]: {
-        products: ['go'],
-        protocol: 'openai-chat',
-        context: 1000,
-        maxOutput: 45,
-        price: { input: '0.01', output: '1000' },
-        routes: [{ provider: 'scripted-chat' }],
-      },
+      ...Object.fromEntries(ALL_MODELS.map((model) => [model.id, entryOf(model)])),
+      [FILLER_MODEL]: { ...chat, products: ['go'], price: { input: '0.01', output: '1000' } },
+      [DEAR_MODEL]: { ...chat, products: ['zen'], maxOutput: 32_000, price: { input: '1000', output: '1000000' } },
+      [FREE_MODEL]: { ...chat, products: ['zen'], free: true, anonymous: true },
     },
+    aliases: ALIASES,
+    anonymous: { requestsPerDay: FREE_REQUESTS },
     plans: {
       go: {
         windows: [
@@ -88,7 +134,11 @@ function configFor(baseUrl: string, windowLimit: number): object {
   }
 }
 
-function entryOf({ protocol, price, weightPpm }: TestModel, provider: string): object {
+function providerOf(protocol: Protocol): string {
+  return `up-${protocol}`
+}
+
+function entryOf({ protocol, price, weightPpm }: TestModel): object {
   const perMillion = (nanoUsdPerToken: bigint) => String(Number(nanoUsdPerToken) / 1000)
   return {
     products: ['zen', 'go'],
@@ -100,7 +150,7 @@ function entryOf({ protocol, price, weightPpm }: TestModel, provider: string): o
       cacheWrite5m: perMillion(price.cacheWrite5m),
     },
     weight: { go: Number(weightPpm) / 1_000_000 },
-    routes: [{ provider }],
+    routes: [{ provider: providerOf(protocol) }],
   }
 }
 

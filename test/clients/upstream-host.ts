@@ -43,7 +43,12 @@ export interface UpstreamHost {
   close(): Promise<void>
 }
 
-type Script = (request: UpstreamRequest) => UpstreamTurn
+export interface Script {
+  /** Whether the request is checked by the vendor's rules. */
+  isChecked(request: UpstreamRequest): boolean
+  /** May throw: that is a status 400 with the message, and a breach. */
+  answer(request: UpstreamRequest): UpstreamTurn
+}
 
 interface Host {
   readonly script: Script
@@ -51,10 +56,9 @@ interface Host {
   readonly breaches: string[]
 }
 
-/** @param script may throw: that is a status 400 with the message, and a breach. */
 export async function startUpstreamHost(script: Script): Promise<UpstreamHost> {
   const host: Host = { script, exchanges: [], breaches: [] }
-  const dialects = [strictChat(), strictMessages(), strictResponses(), strictGoogle()]
+  const dialects = [strictChat(), strictMessages({ thinking: 'adaptive' }), strictResponses(), strictGoogle()]
   const servers: Server[] = []
   const addresses: [Protocol, string][] = []
   for (const dialect of dialects) {
@@ -94,8 +98,8 @@ interface Place {
 
 async function answer({ dialect, mint, host }: Place, incoming: IncomingMessage, response: ServerResponse) {
   const request = await readRequest(dialect, incoming)
-  dialect.check(request, mint)
-  const turn = host.script(request)
+  if (host.script.isChecked(request)) dialect.check(request, mint)
+  const turn = host.script.answer(request)
   const context = { request, mint, serial: host.exchanges.length + 1 }
   const frames = request.stream ? dialect.frames(turn, context) : [JSON.stringify(dialect.body(turn, context))]
   host.exchanges.push({ request, id: idIn(frames[0]), turn })

@@ -25,7 +25,10 @@ function longStreams(): Case[] {
   const tokens = { input: 20, output: 9000, cached_read: null, cache_write: null, reasoning: null }
   const expected = { text: 'word', finish_reason: 'stop', terminal: '[DONE]', usage: tokens }
   const headers = { 'content-type': 'text/event-stream' }
-  const shape = { family: 'openai-chat', stream: true, status: 200, request: null, requestText: null } as const
+  const shape = {
+    ...({ family: 'openai-chat', stream: true, form: 'sse', status: 200 } as const),
+    ...{ features: [], request: null, requestText: null },
+  }
   return Array.from({ length: 6 }, (_, n) => ({ ...shape, name: `long-stream-${n}`, headers, body, expected }))
 }
 
@@ -38,7 +41,7 @@ function resultsNamed(name: string): CallResult[] {
 }
 
 test(`every case was called (seed ${seed})`, () => {
-  assert.equal(new Set(result.calls.map((one) => one.call.replayed)).size, cases.length)
+  assert.equal(new Set(result.calls.map((one) => one.call.replayed.name + one.call.replayed.family)).size, cases.length)
 })
 
 test('replies are the upstream bytes, and failures never look like success', () => {

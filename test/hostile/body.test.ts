@@ -152,7 +152,13 @@ const CHAT_ONLY: readonly Case[] = [
 const MESSAGES_ONLY: readonly Case[] = [
   bad('no max_tokens', members({ max_tokens: undefined }), 'max_tokens'),
   bad('max_tokens null', members({ max_tokens: 'null' }), 'max_tokens'),
-  { name: 'a model of the other family', body: members({ model: '"chat-only"' }), code: 'unsupported_feature' },
+  // Only a translation looks at messages.
+  ...['[1]', '[null]', '[{"role":5}]', '[{"role":"user","content":5}]', '[{"role":"user","content":[7]}]'].map(
+    (messages) => ({
+      ...{ name: `messages ${messages} for a model of the other family`, code: 'invalid_request' as const },
+      body: members({ model: '"chat-only"', messages }),
+    }),
+  ),
 ]
 
 for (const dialect of DIALECTS) {

@@ -5,8 +5,8 @@ import { PROTOCOLS } from '../../src/base/words.ts'
 import type { WireObject } from '../../src/protocol/wire-value.ts'
 import { type StrictTurn, TURN_USAGE } from '../support/strict/turn.ts'
 import { until } from '../support/until.ts'
-import type { Answer, ToolSpec } from './session.ts'
-import { ALL_PAIRS, contentOf, PAIRS, startWorld, type World } from './world.ts'
+import { type Answer, MAX_OUTPUT, type ToolSpec } from './session.ts'
+import { ALL_PAIRS, contentOf, PAIRS, type Pair, startWorld, type World } from './world.ts'
 
 const TEXT = 'In through the nose “slowly”, and out again. 息を吸って 🌬️\n\n```\n{"a":\t1}\n```'
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
@@ -153,7 +153,7 @@ for (const upstream of PROTOCOLS) {
     for (const pair of pairs) {
       for (const stream of [true, false]) {
         world.upstream(upstream).play({ reasoning: 'Hm.', text: TEXT })
-        const row = await rowOf(await world.open(pair, { stream, reasons: true }).say('How?'))
+        const row = await rowOf(await world.open(pair, { stream, reasons: true, ...capOf(pair) }).say('How?'))
         rows.push([
           row?.state,
           row?.outcome,
@@ -176,12 +176,18 @@ for (const upstream of PROTOCOLS) {
     for (const pair of pairs) {
       for (const stream of [true, false]) {
         world.upstream(upstream).play({ text: TEXT })
-        const { usage, ...content } = contentOf(await world.open(pair, { stream }).say('How?'))
+        const { usage, ...content } = contentOf(await world.open(pair, { stream, ...capOf(pair) }).say('How?'))
         seen.push({ ...content, usage: { ...usage, reasoning: null } })
       }
     }
     for (const content of seen) assert.deepEqual(content, seen[0])
   })
+}
+
+/** What is relayed must be spelled as the upstream has it. */
+function capOf({ client, upstream }: Pair): { more?: Readonly<Record<string, unknown>> } {
+  const isRelayedChat = client.protocol === 'openai-chat' && upstream === client.protocol
+  return isRelayedChat ? { more: { max_completion_tokens: undefined, max_tokens: MAX_OUTPUT } } : {}
 }
 
 /** The calls in a conversation, whichever its protocol. */

@@ -11,6 +11,7 @@ import {
   type Answer,
   MAX_OUTPUT,
   type PairClient,
+  type Returns,
   recordingFetch,
   type SeenUsage,
   type Session,
@@ -53,7 +54,7 @@ function open(options: SessionOptions): Session {
     else chunks.push(await ai.models.generateContent(request))
     const parts = chunks.flatMap((chunk) => chunk.candidates?.[0]?.content?.parts ?? [])
     const answer = { ...answerOf(chunks, parts), headers: recorder.headers() }
-    contents.push({ role: 'model', parts: returns === 'all' ? parts : parts.flatMap(bare) })
+    contents.push({ role: 'model', parts: returned(parts, returns) })
     return answer
   }
   return {
@@ -75,16 +76,26 @@ function imageOf(data: string): Part {
   return { inlineData: { mimeType: 'image/png', data } }
 }
 
-/** Agents that return the least match responses by name and order. */
-function responseOf({ call, text, isError, image }: ToolOutput, returns: 'all' | 'bare'): Part {
+/** opencode, Kilo and pi send no ids: results are matched by name and order. */
+function responseOf({ call, text, isError, image }: ToolOutput, returns: Returns): Part {
   return {
     functionResponse: {
-      ...(returns === 'all' && { id: call.id }),
+      ...(returns !== 'nameless' && { id: call.id }),
       name: call.name,
       response: isError ? { error: text } : { output: text },
       ...(image !== undefined && { parts: [imageOf(image)] }),
     },
   }
+}
+
+function returned(parts: readonly Part[], returns: Returns): Part[] {
+  if (returns === 'bare') return parts.flatMap(bare)
+  if (returns === 'all') return [...parts]
+  return parts.map((part) => {
+    if (!part.functionCall) return part
+    const { id: _, ...functionCall } = part.functionCall
+    return { ...part, functionCall }
+  })
 }
 
 function configOf(options: SessionOptions): GenerateContentConfig {
@@ -109,11 +120,10 @@ function configOf(options: SessionOptions): GenerateContentConfig {
   }
 }
 
-function bare(part: Part): Part[] {
-  if (part.thought) return []
-  if (part.functionCall)
-    return [{ functionCall: { name: part.functionCall.name as string, args: part.functionCall.args ?? {} } }]
-  return part.text ? [{ text: part.text }] : []
+function bare({ thought, functionCall, text }: Part): Part[] {
+  if (thought) return []
+  if (functionCall) return [{ functionCall }]
+  return text ? [{ text }] : []
 }
 
 function answerOf(chunks: readonly GenerateContentResponse[], parts: readonly Part[]): Omit<Answer, 'headers'> {

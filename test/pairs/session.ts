@@ -41,6 +41,8 @@ export interface ToolOutput {
   readonly image?: string
 }
 
+export type Returns = 'all' | 'bare' | 'nameless'
+
 export interface SessionOptions {
   /** `http://…/zen` */
   readonly product: string
@@ -53,8 +55,11 @@ export interface SessionOptions {
   readonly reasons?: boolean
   /** A JSON schema that the answer must follow. */
   readonly schema?: Readonly<Record<string, unknown>>
-  /** `all`: the client returns everything that its library gave it; `bare`: text, calls and results, no more. */
-  readonly returns?: 'all' | 'bare'
+  /**
+   * `all`: the client returns everything that its library gave it; `bare`: text, calls and results, no more;
+   * `nameless`: all but the ids of calls, which Google's protocol does not need.
+   */
+  readonly returns?: Returns
   readonly headers?: Readonly<Record<string, string>>
   /** Members of the body that are sent as they are. */
   readonly more?: Readonly<Record<string, unknown>>

@@ -59,10 +59,18 @@ export function modelOf(protocol: Protocol): string {
   return `strict-${protocol}`
 }
 
-/** @param config is laid over the configuration. */
-export async function startWorld(config: object = {}): Promise<World> {
+export interface WorldOptions {
+  /** Laid over the configuration. */
+  readonly config?: object
+  /** Upstreams in place of the usual ones. */
+  readonly dialects?: Partial<typeof DIALECTS>
+}
+
+export async function startWorld({ config, dialects }: WorldOptions = {}): Promise<World> {
   const servers = new Map<Protocol, StrictServer>()
-  for (const protocol of PROTOCOLS) servers.set(protocol, await startStrictServer(DIALECTS[protocol]()))
+  for (const protocol of PROTOCOLS) {
+    servers.set(protocol, await startStrictServer((dialects?.[protocol] ?? DIALECTS[protocol])()))
+  }
   const closeServers = async (): Promise<void> => {
     for (const server of servers.values()) await server.close()
   }

@@ -77,13 +77,6 @@ const refusals: readonly Refusal[] = [
     message: /"no-such-model\\?" is not offered here/,
     model: () => 'no-such-model',
   },
-  {
-    name: 'unsupported_feature',
-    product: 'zen',
-    status: 400,
-    message: /answers at \/zen\/v1\//,
-    model: (family) => (family === 'chat' ? 'reasoner-messages' : 'reasoner-chat'),
-  },
 ]
 
 describe('a refusal', () => {

@@ -20,8 +20,14 @@ export interface Declarations {
 /** The declarations of several files together; of two of one name the first counts. */
 export function readDeclarations(files: readonly URL[]): Declarations {
   const found = { interfaces: new Map(), aliases: new Map() }
-  for (const file of files) readBlock(withoutComments(readFileSync(file, 'utf8')), '', found)
+  for (const file of files) readBlock(withoutComments(textOf(file)), '', found)
   return found
+}
+
+function textOf(file: URL): string {
+  return file.protocol === 'data:'
+    ? decodeURIComponent(file.href.slice(file.href.indexOf(',') + 1))
+    : readFileSync(file, 'utf8')
 }
 
 interface Found {
@@ -46,7 +52,14 @@ function readBlock(text: string, prefix: string, found: Found): void {
     const full = `${prefix}${name}`
     if (kind === 'type') {
       const end = endOf(text, at, ';')
-      if (!found.aliases.has(full)) found.aliases.set(full, text.slice(at, end).replace(/^\s*=\s*/, '').trim())
+      if (!found.aliases.has(full))
+        found.aliases.set(
+          full,
+          text
+            .slice(at, end)
+            .replace(/^\s*=\s*/, '')
+            .trim(),
+        )
       at = end
       continue
     }

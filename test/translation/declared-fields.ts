@@ -47,7 +47,8 @@ function addInside(type: string, path: string, walk: Walk): void {
     const isUnion = label !== null && objects.filter((other) => other.isList === isList).length > 1
     const labelled = isUnion ? `${place}<${label}>` : place
     if (walk.seen.has(key)) continue
-    if (isUnion && !walk.fields.has(labelled)) walk.fields.set(labelled, { path: labelled, type: key, isRequired: false })
+    if (isUnion && !walk.fields.has(labelled))
+      walk.fields.set(labelled, { path: labelled, type: key, isRequired: false })
     walk.seen.add(key)
     if (walk.isWhole(labelled)) continue
     addMembers(members, labelled, walk)
@@ -90,7 +91,12 @@ function knownName(text: string, { interfaces, aliases }: Declarations): string 
   const isKnown = (name: string): boolean => interfaces.has(name) || aliases.has(name)
   const inside = `.${text}`
   // Within a namespace its own names stand without it.
-  return candidates.find(isKnown) ?? interfaces.keys().find((name) => name.endsWith(inside)) ?? aliases.keys().find((name) => name.endsWith(inside)) ?? null
+  return (
+    candidates.find(isKnown) ??
+    interfaces.keys().find((name) => name.endsWith(inside)) ??
+    aliases.keys().find((name) => name.endsWith(inside)) ??
+    null
+  )
 }
 
 function membersOfName(name: string, declarations: Declarations): Member[] {

@@ -1,7 +1,7 @@
 /** Where the vendors' SDKs declare the bodies of the four protocols. */
 import type { Protocol } from '../../src/base/words.ts'
-import { type DeclaredField, declaredFields } from './declared-fields.ts'
 import { type Declarations, readDeclarations } from './declarations.ts'
+import { type DeclaredField, declaredFields } from './declared-fields.ts'
 
 const MODULES = new URL('../../node_modules/', import.meta.url)
 
@@ -12,7 +12,10 @@ function declarationsOf(...files: readonly string[]): Declarations {
 type IsWhole = (path: string) => boolean
 
 function chatFields(isWhole: IsWhole): DeclaredField[] {
-  const declarations = declarationsOf('openai/resources/chat/completions/completions.d.ts', 'openai/resources/shared.d.ts')
+  const declarations = declarationsOf(
+    'openai/resources/chat/completions/completions.d.ts',
+    'openai/resources/shared.d.ts',
+  )
   return declaredFields(declarations, 'ChatCompletionCreateParamsBase', { isWhole })
 }
 
@@ -22,7 +25,8 @@ function responsesFields(isWhole: IsWhole): DeclaredField[] {
 }
 
 /** Blocks that the SDK lists for every role, but that only an assistant has said. */
-const SAID = /^messages\[\]<user>\.content\[\](?=<(?:thinking|redacted_thinking|tool_use|server_tool_use|mcp_|compaction|fallback|\w+_tool_result>))/
+const SAID =
+  /^messages\[\]<user>\.content\[\](?=<(?:thinking|redacted_thinking|tool_use|server_tool_use|mcp_|compaction|fallback|\w+_tool_result>))/
 
 /** The stable interface and the beta's, which is a superset with names of its own. */
 function messagesFields(isWhole: IsWhole): DeclaredField[] {
@@ -54,7 +58,10 @@ function googleFields(isWhole: IsWhole): DeclaredField[] {
   }
   const seen = new Set<string>(['Content'])
   const contents = declaredFields(declarations, 'Content', { prefix: 'contents[]', isWhole, seen })
-  const config = declaredFields(declarations, 'GenerateContentConfig', { isWhole: (path) => isWhole(placed(path)), seen })
+  const config = declaredFields(declarations, 'GenerateContentConfig', {
+    isWhole: (path) => isWhole(placed(path)),
+    seen,
+  })
   const generation = declaredFields(declarations, 'GenerationConfig', { prefix: 'generationConfig', isWhole, seen })
   const sent = config.filter(({ path }) => !SDK_ONLY.has(/^\w+/.exec(path)?.[0] ?? ''))
   const all = [...contents, ...sent.map((field) => ({ ...field, path: placed(field.path) })), ...generation]

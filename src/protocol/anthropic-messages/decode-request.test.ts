@@ -143,6 +143,12 @@ describe('a Messages request, read', () => {
     })
   })
 
+  it('asks for thinking in words that are not known, too', () => {
+    const request = decode({ messages: hello, thinking: { type: 'between_tools' } })
+    assert.deepEqual(request.reasoning, { mode: 'on' })
+    assert.deepEqual(request.raw, { 'thinking.type': 'between_tools' })
+  })
+
   it('may lack max_tokens, as a count of tokens does', () => {
     assert.equal(decode({ messages: hello }).maxOutput, null)
   })

@@ -10,7 +10,7 @@ import type { IrMessage, IrRequest } from '../ir/request.ts'
 import { isMintedBy } from '../translation/seal.ts'
 import type { WireObject } from '../wire-value.ts'
 import { OWN_SIGNATURE } from './decode-part.ts'
-import { encodePart, encodeResult, type PartTarget } from './encode-part.ts'
+import { type EncodedResult, encodePart, encodeResult, type PartTarget } from './encode-part.ts'
 import { functionName } from './function-name.ts'
 import { withRaw } from './wire-name.ts'
 
@@ -54,41 +54,28 @@ function ownContents({ messages }: IrRequest, target: ContentTarget): WireObject
 
 /** The user's side of a turn, until the model speaks again. */
 interface UserTurn {
-  readonly results: Map<string, { readonly part: WireObject; readonly beside: readonly WireObject[] }>
+  readonly results: Map<string, EncodedResult>
   readonly others: WireObject[]
+}
+
+interface Conversation {
+  readonly contents: Content[]
+  /** The calls of the last turn: name by id. */
+  open: Map<string, string>
+  turn: UserTurn
 }
 
 /** Turns of user and model take each other's place; neighbours of one side become one content. */
 function turnContents({ messages }: IrRequest, target: ContentTarget): Content[] {
-  const contents: Content[] = []
-  /** The calls of the last turn that have no answer yet: name by id. */
-  let open = new Map<string, string>()
-  let turn: UserTurn = { results: new Map(), others: [] }
-
-  function closeTurn(): void {
-    const parts = turnParts(turn, open, target)
-    if (parts.length > 0) contents.push({ role: 'user', parts })
-    turn = { results: new Map(), others: [] }
-  }
-
+  const conversation: Conversation = { contents: [], open: new Map(), turn: newTurn() }
   messages.forEach((message, i) => {
     const path = `messages[${i}]`
     if (message.name !== undefined) target.notes.droppedOnce('name', `${path}.name`)
-    if (message.role !== 'assistant') {
-      addUserMessage(turn, message, path, open, target)
-      return
-    }
-    if (turn.results.size > 0 || turn.others.length > 0) {
-      closeTurn()
-      open = new Map()
-    }
-    const last = contents.at(-1)
-    const content: Content = last?.role === 'model' ? last : { role: 'model', parts: [] }
-    encodeModelParts(message, path, content.parts, target)
-    for (const block of message.blocks) if (block.type === 'tool-call') open.set(block.id, functionName(block))
-    if (content !== last && content.parts.length > 0) contents.push(content)
+    if (message.role === 'assistant') addModelMessage(conversation, message, path, target)
+    else addUserMessage(conversation, message, path, target)
   })
-  if (turn.results.size > 0 || turn.others.length > 0) closeTurn()
+  closeTurn(conversation, target)
+  const { contents } = conversation
   for (const { role, parts } of contents) if (role === 'model') signFirstCall(parts)
   const [first] = contents
   if (first?.role === 'model' && first.parts.some((part) => 'functionCall' in part)) {
@@ -98,20 +85,41 @@ function turnContents({ messages }: IrRequest, target: ContentTarget): Content[]
   return contents
 }
 
-function addUserMessage(
-  turn: UserTurn,
-  { role, blocks }: IrMessage,
-  path: string,
-  open: ReadonlyMap<string, string>,
-  target: ContentTarget,
-): void {
+function newTurn(): UserTurn {
+  return { results: new Map(), others: [] }
+}
+
+function closeTurn(conversation: Conversation, target: ContentTarget): void {
+  const { turn, open } = conversation
+  if (turn.results.size === 0 && turn.others.length === 0) return
+  conversation.contents.push({ role: 'user', parts: turnParts(turn, open, target) })
+  conversation.turn = newTurn()
+  conversation.open = new Map()
+}
+
+function addModelMessage(conversation: Conversation, message: IrMessage, path: string, target: ContentTarget): void {
+  const parts: WireObject[] = []
+  encodeModelParts(message, path, parts, target)
+  // A turn that says nothing to this model divides nothing.
+  if (parts.length === 0) return
+  closeTurn(conversation, target)
+  const last = conversation.contents.at(-1)
+  if (last?.role === 'model') for (const part of parts) last.parts.push(part)
+  else conversation.contents.push({ role: 'model', parts })
+  for (const block of message.blocks) {
+    if (block.type === 'tool-call') conversation.open.set(block.id, functionName(block))
+  }
+}
+
+function addUserMessage(conversation: Conversation, message: IrMessage, path: string, target: ContentTarget): void {
+  const { role, blocks } = message
   if (role === 'system') target.notes.changed(path, 'sent as text of the user')
   blocks.forEach((block, j) => {
     const at = `${path}.content[${j}]`
-    if (block.type === 'tool-result') addResult(turn, block, at, open, target)
+    if (block.type === 'tool-result') addResult(conversation, block, at, target)
     else {
       const part = encodePart(wrapped(block, role), at, target)
-      if (part) turn.others.push(part)
+      if (part) conversation.turn.others.push(part)
     }
   })
 }
@@ -121,13 +129,7 @@ function wrapped(block: IrBlock, role: IrMessage['role']): IrBlock {
 }
 
 /** A result without its call is told as text: Google refuses it in its own place. */
-function addResult(
-  turn: UserTurn,
-  result: IrToolResult,
-  path: string,
-  open: ReadonlyMap<string, string>,
-  target: ContentTarget,
-): void {
+function addResult({ turn, open }: Conversation, result: IrToolResult, path: string, target: ContentTarget): void {
   const name = open.get(result.id)
   const encoded = encodeResult(result, name ?? result.name ?? 'tool', path, target)
   if (name !== undefined && !turn.results.has(result.id)) {

@@ -28,7 +28,7 @@ export function readGoogleUsage(wire: unknown): Usage | null {
   const cached = asCount(usage.cachedContentTokenCount) ?? 0
   const toolUse = asCount(usage.toolUsePromptTokenCount) ?? 0
   return {
-    input: clampCount((prompt ?? 0) - cached) + toolUse,
+    input: clampCount(clampCount((prompt ?? 0) - cached) + toolUse),
     cachedRead: cached,
     cacheWrite5m: 0,
     cacheWrite1h: 0,

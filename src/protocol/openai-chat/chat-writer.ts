@@ -41,8 +41,8 @@ const MESSAGES: Readonly<Record<Protocol, string>> = {
 }
 
 /** The place of a message in the client's body, as near as the IR tells. */
-export function messagePath(writer: ChatWriter, index: number): string {
-  return `${MESSAGES[writer.request.source]}[${index}]`
+export function messagePath(source: Protocol, index: number): string {
+  return `${MESSAGES[source]}[${index}]`
 }
 
 /** OpenAI refuses longer ids of calls. */

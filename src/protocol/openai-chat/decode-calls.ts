@@ -9,7 +9,7 @@ import type { IrEvent } from '../ir/event.ts'
 import type { IrThought } from '../translation/bundle.ts'
 import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
 import { decodeExtra } from './decode-thoughts.ts'
-import { createJsonDepth, type JsonDepth } from './json-depth.ts'
+import { createJsonDepth, type JsonDepth, jsonText } from './json-depth.ts'
 
 interface Call {
   readonly index: number | null
@@ -162,7 +162,7 @@ function kindOf(entry: WireObject): 'function' | 'custom' {
 
 /** Some vendors give the arguments as an object. */
 function inputOf(value: unknown): string {
-  return asText(value) ?? (value === null || value === undefined ? '' : JSON.stringify(value))
+  return asText(value) ?? (value === null || value === undefined ? '' : jsonText(value))
 }
 
 const MAX_ID_PART = 24

@@ -13,6 +13,7 @@ import { unknownMembers } from '../translation/raw.ts'
 import { asArray, asName, asObject, asText, type WireObject } from '../wire-value.ts'
 import { decodeContent, invalid, marksOf } from './decode-parts.ts'
 import { decodeExtra, decodeThoughts, sealsOnCalls, THOUGHT_MEMBERS } from './decode-thoughts.ts'
+import { jsonText } from './json-depth.ts'
 
 interface Call {
   readonly id: string
@@ -191,9 +192,9 @@ function decodeCall(state: MessagesState, value: unknown, path: string): IrBlock
 const CALL_MEMBERS: ReadonlySet<string> = new Set(['name', 'arguments', 'input'])
 
 /** Arguments as JSON text; some clients give the object itself. */
-export function argumentsText(value: unknown): string {
-  if (typeof value === 'string') return value === '' ? '{}' : value
-  return value === null || value === undefined ? '{}' : JSON.stringify(value)
+function argumentsText(value: unknown): string {
+  const text = asText(value) ?? (value === null || value === undefined ? '' : jsonText(value))
+  return text === '' ? '{}' : text
 }
 
 function decodeLegacyCall(state: MessagesState, call: WireObject, path: string): IrToolCall {

@@ -3,11 +3,12 @@ import type { IrBlock, IrText, IrToolCall } from '../ir/block.ts'
 import type { IrMessage } from '../ir/request.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
 import { flatToolName } from '../translation/tool-name.ts'
-import { asCount, asObject, asText, type WireObject } from '../wire-value.ts'
+import { asObject, asText, type WireObject } from '../wire-value.ts'
 import { type ChatWriter, messagePath, wireCallId } from './chat-writer.ts'
 import { isPlainText } from './decode-messages.ts'
 import { encodePart, encodeParts, joinTexts, withMarks } from './encode-parts.ts'
 import { encodeResults } from './encode-results.ts'
+import { encodeSystem, systemRole } from './encode-system.ts'
 import { encodeThoughts, thoughtRaw } from './encode-thoughts.ts'
 import { takesCustomTools } from './encode-tools.ts'
 
@@ -17,73 +18,23 @@ export function encodeMessages(writer: ChatWriter, notes: readonly string[]): Wi
   writer.request.messages.forEach((message, index) => {
     if (message.role === 'assistant') addAssistant(writer, message, index, wire)
     else if (message.role === 'user') addUser(writer, message, index, wire)
-    else
-      wire.push(
-        withOwn(writer, message, { role: systemRole(writer, message.raw), content: contentOf(writer, message, index) }),
-      )
+    else addSystem(writer, message, index, wire)
   })
   return wire
 }
 
-/** As declared; else as a chat client said it. */
-function systemRole({ quirks, isOwn }: ChatWriter, raw: WireObject | undefined): string {
-  return quirks.systemRole ?? (isOwn && raw?.role === 'developer' ? 'developer' : 'system')
-}
-
-function encodeSystem(writer: ChatWriter, notes: readonly string[]): WireObject[] {
-  const { system } = writer.request
-  if (!writer.isOwn) {
-    const marked = system.findIndex(({ cache }) => cache !== undefined)
-    if (marked >= 0) writer.warnOnce('cache', { action: 'dropped', field: `system[${marked}].cache_control` })
-    const content = [...system.map(({ text }) => text), ...notes].filter((text) => text !== '').join('\n\n')
-    return content === '' ? [] : [{ role: systemRole(writer, undefined), content }]
-  }
-  const wire: WireObject[] = []
-  for (let at = 0; at < system.length; ) {
-    const { message, count } = systemMessage(writer, system, at)
-    wire.push(message)
-    at += count
-  }
-  return notes.length > 0 ? withNotes(writer, wire, notes.join('\n\n')) : wire
-}
-
-/** The client's own message that begins with the text at `at`. */
-function systemMessage(
-  writer: ChatWriter,
-  system: readonly IrText[],
-  at: number,
-): { message: WireObject; count: number } {
-  const begin = asObject(system[at]?.raw?.message)
-  const { role: _role, content: listed, ...members } = begin ?? {}
-  const parts = asCount(listed)
-  const texts = system.slice(at, at + (parts ?? 1))
-  const encoded = texts.map((text, i) => {
-    const { message: _begin, ...raw } = text.raw ?? {}
-    return withMarks(writer, { ...text, raw }, { type: 'text', text: text.text }, `messages[0].content[${i}]`)
-  })
-  const [only] = encoded
-  const isString = parts === null && encoded.length === 1 && Object.keys(only ?? {}).length === 2
-  const content = isString ? only?.text : encoded
-  return {
-    message: { role: systemRole(writer, begin ?? undefined), content, ...members },
-    count: Math.max(1, texts.length),
-  }
-}
-
-function withNotes(writer: ChatWriter, wire: readonly WireObject[], note: string): WireObject[] {
-  const last = wire.at(-1)
-  if (!last) return [{ role: systemRole(writer, undefined), content: note }]
-  const { content } = last
-  const extended = Array.isArray(content) ? [...content, { type: 'text', text: note }] : `${content}\n\n${note}`
-  return [...wire.slice(0, -1), { ...last, content: extended }]
+/** In the middle of the conversation. */
+function addSystem(writer: ChatWriter, message: IrMessage, index: number, wire: WireObject[]): void {
+  const content = contentOf(writer, message, index)
+  if (content.length === 0 && !writer.isOwn) return
+  wire.push(withOwn(writer, message, { role: systemRole(writer, message.raw), content }))
 }
 
 /** The members that the message has besides role and content. */
 function withOwn(writer: ChatWriter, message: IrMessage, wire: WireObject): WireObject {
   const name = message.name === undefined ? undefined : { name: message.name }
   if (!writer.isOwn || !message.raw) return { ...wire, ...name }
-  const { role: _role, content: _content, ...members } = thoughtRaw(writer, message.raw) ?? {}
-  return { ...wire, ...name, ...members }
+  return { ...thoughtRaw(writer, message), ...wire, ...name }
 }
 
 function addUser(writer: ChatWriter, message: IrMessage, index: number, wire: WireObject[]): void {
@@ -92,7 +43,9 @@ function addUser(writer: ChatWriter, message: IrMessage, index: number, wire: Wi
   wire.push(...messages)
   if (attached.length > 0) wire.push({ role: 'user', content: attached })
   if (rest.length === 0 && message.blocks.length > 0) return
-  wire.push(withOwn(writer, message, { role: 'user', content: contentOf(writer, { ...message, blocks: rest }, index) }))
+  const content = contentOf(writer, { ...message, blocks: rest }, index)
+  // What held nothing that this protocol knows is no message.
+  if (content.length > 0 || writer.isOwn) wire.push(withOwn(writer, message, { role: 'user', content }))
 }
 
 /** A text alone is a string, unless the client wrote a list. */
@@ -102,10 +55,11 @@ function contentOf(writer: ChatWriter, { blocks, raw, role }: IrMessage, index: 
   if (blocks.length === 0) return isListed ? [] : ''
   if (!writer.isOwn && role === 'system') return joinTexts(blocks)
   if (blocks.length === 1 && only?.type === 'text' && !isListed && (!writer.isOwn || isPlainText(only))) {
-    withMarks(writer, only, {}, messagePath(writer, index))
     return only.text
   }
-  return encodeParts(writer, blocks, messagePath(writer, index))
+  // Most vendors refuse parts without text.
+  const shown = writer.isOwn ? blocks : blocks.filter((block) => block.type !== 'text' || block.text !== '')
+  return encodeParts(writer, shown, messagePath(writer.request.source, index))
 }
 
 function addAssistant(writer: ChatWriter, message: IrMessage, index: number, wire: WireObject[]): void {
@@ -119,7 +73,7 @@ function addAssistant(writer: ChatWriter, message: IrMessage, index: number, wir
   for (const block of blocks) {
     if (block.type !== 'tool-call') continue
     if (writer.isOwn && block.raw?.type === 'function_call') function_call = legacyCall(block)
-    else tool_calls.push(encodeCall(writer, block, thoughts.extras.get(block), messagePath(writer, index)))
+    else tool_calls.push(encodeCall(writer, block, thoughts.extras.get(block)))
   }
   const hasMore = tool_calls.length > 0 || function_call !== undefined || refusal !== undefined
   // What remains of a turn that only thought is no message.
@@ -154,7 +108,7 @@ function assistantContent(
     return message.raw.content === '' ? '' : []
   }
   if (thoughtParts.size > 0) {
-    const path = messagePath(writer, index)
+    const path = messagePath(writer.request.source, index)
     return encodeParts(writer, shown, path, thoughtParts)
   }
   if (writer.isOwn) return contentOf(writer, { ...message, blocks: shown }, index)
@@ -168,19 +122,16 @@ function isThought(block: IrBlock): boolean {
 /** Most vendors take strings only in what a model has said. */
 function plainContent(writer: ChatWriter, shown: readonly IrBlock[], index: number): string | null {
   for (const block of shown) {
-    const path = messagePath(writer, index)
+    const path = messagePath(writer.request.source, index)
     if (block.type === 'opaque') encodePart(writer, block, path)
     else if (block.type !== 'text') writer.warnOnce(block.type, { action: 'dropped', field: path, detail: block.type })
-    else {
-      withMarks(writer, block, {}, path)
-      if (block.citations) writer.warnOnce('citations', { action: 'dropped', field: path, detail: 'citations' })
-    }
+    else if (block.citations) writer.warnOnce('citations', { action: 'dropped', field: path, detail: 'citations' })
   }
   const text = joinTexts(shown)
   return text === '' ? null : text
 }
 
-function encodeCall(writer: ChatWriter, block: IrToolCall, extra: WireObject | undefined, path: string): WireObject {
+function encodeCall(writer: ChatWriter, block: IrToolCall, extra: WireObject | undefined): WireObject {
   const { function: inFunction, custom: inCustom, ...outer } = writer.isOwn ? (block.raw ?? {}) : {}
   const name = flatToolName(block)
   const isCustom = block.kind === 'custom' && takesCustomTools(writer)
@@ -189,7 +140,7 @@ function encodeCall(writer: ChatWriter, block: IrToolCall, extra: WireObject | u
     ? { type: 'custom', custom: { name, input, ...asObject(inCustom) } }
     : { type: 'function', function: { name, arguments: input, ...asObject(inFunction) } }
   const call = { id: wireCallId(writer, block.id), ...called, ...(extra && { extra_content: extra }) }
-  return withMarks(writer, { ...(block.cache && { cache: block.cache }), raw: outer }, call, path)
+  return withMarks(writer, { ...(block.cache && { cache: block.cache }), raw: outer }, call)
 }
 
 function legacyCall({ name, input, raw }: IrToolCall): WireObject {

@@ -10,13 +10,13 @@ import { audioFormat } from './decode-parts.ts'
 export function encodePart(writer: ChatWriter, block: IrBlock, path: string): WireObject | null {
   switch (block.type) {
     case 'text':
-      return withMarks(writer, block, textPart(writer, block), path)
+      return withMarks(writer, block, textPart(writer, block))
     case 'image':
-      return withMarks(writer, block, imagePart(writer, block, path), path)
+      return withMarks(writer, block, imagePart(writer, block, path))
     case 'document':
-      return withMarks(writer, block, documentPart(writer, block, path), path)
+      return withMarks(writer, block, documentPart(writer, block, path))
     case 'audio':
-      return withMarks(writer, block, audioPart(block, path), path)
+      return withMarks(writer, block, audioPart(block, path))
     case 'opaque':
       if (block.protocol === 'openai-chat' && writer.isOwn) return block.value
       writer.warnOnce(`opaque ${block.kind}`, { action: 'dropped', field: path, detail: block.kind })
@@ -54,18 +54,13 @@ export function joinTexts(blocks: readonly IrBlock[]): string {
   return joined
 }
 
-/** Cache marks and unknown members are for chat clients' own upstreams; others are told once that marks are lost. */
+/** Cache marks and unknown members are for the upstreams that a chat client knows. */
 export function withMarks(
-  writer: ChatWriter,
+  { isOwn }: ChatWriter,
   { cache, raw }: Pick<IrText, 'cache' | 'raw'>,
   part: WireObject,
-  path: string,
 ): WireObject {
-  if (!writer.isOwn) {
-    if (cache) writer.warnOnce('cache', { action: 'dropped', field: `${path}.cache_control` })
-    return part
-  }
-  if (!cache && !raw) return part
+  if (!isOwn || (!cache && !raw)) return part
   return { ...part, ...raw, ...(part.type !== undefined && { type: part.type }), ...encodeCache(cache) }
 }
 

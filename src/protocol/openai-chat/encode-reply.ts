@@ -153,6 +153,6 @@ function addCall({ message, thoughts, context }: Writer, block: IrToolCall): voi
   const extra = thoughts.ofCall()
   const call = clientCall(context.request, block)
   const members = calledMembers(call, block.input)
-  if (call.form === 'function_call') message.legacyCall = members
+  if (call.form === 'function_call') message.legacyCall ??= members
   else message.calls.push({ id: block.id, ...members, ...(extra && { extra_content: extra }) })
 }

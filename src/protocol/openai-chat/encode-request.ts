@@ -6,7 +6,7 @@ import { encodeRaw } from '../translation/raw.ts'
 import { encodeSettings, type SettingsTarget, setAt } from '../translation/settings.ts'
 import { normaliseFormatSchema } from '../translation/tool-schema.ts'
 import type { WireObject } from '../wire-value.ts'
-import { type ChatWriter, createChatWriter } from './chat-writer.ts'
+import { type ChatWriter, createChatWriter, messagePath } from './chat-writer.ts'
 import { encodeMessages } from './encode-messages.ts'
 import { encodeTools } from './encode-tools.ts'
 import { encodeReasoning } from './reasoning-control.ts'
@@ -23,6 +23,7 @@ export function encodeChatRequest(request: IrRequest, target: UpstreamTarget): E
   const notes = [encodeTools(writer, tools), encodeFormat(writer, tools)].filter((note) => note !== null)
   body.messages = encodeMessages(writer, notes)
   Object.assign(body, tools)
+  warnCacheMarks(writer)
   if (request.maxOutput !== null) body[quirks.maxTokensField ?? 'max_tokens'] = request.maxOutput
   if (request.answers > 1) body.n = request.answers
   warnings.push(...encodeReasoning(request.reasoning, { source: request.source, quirks }, body))
@@ -37,6 +38,25 @@ export function encodeChatRequest(request: IrRequest, target: UpstreamTarget): E
   } else delete body.stream_options
   dropFields(writer, body)
   return { body, warnings }
+}
+
+/** Marks are kept for a chat client's own upstream; else the first one stands for all that are lost. */
+function warnCacheMarks({ request, isOwn, warnings }: ChatWriter): void {
+  if (isOwn) return
+  const field = firstMark(request)
+  if (field !== null) warnings.push({ action: 'dropped', field: `${field}.cache_control` })
+}
+
+function firstMark({ system, messages, tools, source }: IrRequest): string | null {
+  const tool = tools.findIndex((tool) => tool.type !== 'hosted' && tool.cache)
+  if (tool >= 0) return `tools[${tool}]`
+  const text = system.findIndex(({ cache }) => cache)
+  if (text >= 0) return `system[${text}]`
+  for (const [i, { blocks }] of messages.entries()) {
+    const block = blocks.findIndex(({ cache }) => cache)
+    if (block >= 0) return `${messagePath(source, i)}.content[${block}]`
+  }
+  return null
 }
 
 function dropFields({ quirks, warnings }: ChatWriter, body: Record<string, unknown>): void {

@@ -6,7 +6,7 @@ import type { IrBlock, IrToolResult } from '../ir/block.ts'
 import type { WireObject } from '../wire-value.ts'
 import { type ChatWriter, messagePath, wireCallId } from './chat-writer.ts'
 import { isPlainText } from './decode-messages.ts'
-import { encodePart, encodeParts, joinTexts, withMarks } from './encode-parts.ts'
+import { encodePart, encodeParts, joinTexts } from './encode-parts.ts'
 
 export interface EncodedResults {
   readonly messages: readonly WireObject[]
@@ -21,7 +21,7 @@ export function encodeResults(writer: ChatWriter, blocks: readonly IrBlock[], in
   const media: WireObject[] = []
   blocks.forEach((block, i) => {
     if (block.type !== 'tool-result') return
-    const path = `${messagePath(writer, index)}.content[${i}]`
+    const path = `${messagePath(writer.request.source, index)}.content[${i}]`
     messages.push(encodeResult(writer, block, path, media))
   })
   return { messages, attached: media.length > 0 ? [ATTACHED, ...media] : [] }
@@ -34,7 +34,6 @@ function encodeResult(writer: ChatWriter, result: IrToolResult, path: string, me
     return { ...members, content }
   }
   const { content: _content, ...members } = writer.isOwn ? (result.raw ?? {}) : {}
-  if (!writer.isOwn) withMarks(writer, result, {}, path)
   return { role: 'tool', tool_call_id: wireCallId(writer, result.id), content, ...members }
 }
 

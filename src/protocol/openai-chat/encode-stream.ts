@@ -135,9 +135,11 @@ function onThinkingEnd(state: ChatState, { signature }: Extract<IrEvent, { type:
 
 function onCallStart(state: ChatState, event: Extract<IrEvent, { type: 'tool-call-start' }>): string {
   const call = clientCall(state.context.request, event)
+  const extra = state.thoughts.ofCall()
+  // The deprecated form has room for one call.
+  if (call.form === 'function_call' && state.isLegacy) return ''
   const open = { index: state.callCount++, call, pieces: [] }
   state.calls.set(event.block, open)
-  const extra = state.thoughts.ofCall()
   if (call.form === 'function_call') {
     state.isLegacy = true
     return delta(state, { function_call: calledMembers(call, '') })

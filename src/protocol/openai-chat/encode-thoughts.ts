@@ -1,8 +1,9 @@
 /** Writes the thinking of earlier turns into an assistant message, in the form that the upstream takes it back. */
 import type { IrBlock } from '../ir/block.ts'
+import type { IrMessage } from '../ir/request.ts'
 import type { IrThought } from '../translation/bundle.ts'
 import { isMintedBy } from '../translation/seal.ts'
-import { asObject, asText, type WireObject } from '../wire-value.ts'
+import { asText, type WireObject } from '../wire-value.ts'
 import { type ChatWriter, messagePath } from './chat-writer.ts'
 import { encodeDetail, encodeEncrypted, extraOfToken } from './thought-detail.ts'
 
@@ -24,8 +25,8 @@ export function encodeThoughts(writer: ChatWriter, blocks: readonly IrBlock[], i
   const texts = new Map<'reasoning_content' | 'reasoning', string[]>()
   const details: WireObject[] = []
   blocks.forEach((block, i) => {
-    if (block.type !== 'thinking' && block.type !== 'redacted-thinking') return
-    if (!isMintedBy(block.mint, 'openai-chat', writer.target.account)) {
+    if (!isThought(block)) return
+    if (!isTaken(writer, block)) {
       warnForeign(writer, block, index)
       return
     }
@@ -53,7 +54,7 @@ function warnForeign(writer: ChatWriter, block: IrThought, index: number): void 
   if (block.type === 'thinking' && block.text === '' && !block.signature) return
   writer.warnOnce('thinking', {
     action: 'dropped',
-    field: messagePath(writer, index),
+    field: messagePath(writer.request.source, index),
     detail: 'reasoning of another model',
   })
 }
@@ -94,9 +95,22 @@ function requireReasoning(writer: ChatWriter, blocks: readonly IrBlock[], member
   if (blocks.some((block) => block.type === 'tool-call')) members[field] ??= ''
 }
 
-/** Members of a chat client's message that say its reasoning a second time: only for an upstream that nothing is declared of. */
-export function thoughtRaw(writer: ChatWriter, raw: WireObject | undefined): WireObject | undefined {
-  if (!raw || writer.quirks.reasoningField === undefined) return raw
-  const { reasoning_content: _content, reasoning: _reasoning, reasoning_details: _details, ...rest } = raw
-  return asObject(rest) ?? undefined
+/**
+ * The members of a chat client's message without a word in the IR. Those that say its reasoning a second time are for
+ * an upstream that nothing is declared of, and go when the reasoning goes.
+ */
+export function thoughtRaw(writer: ChatWriter, { raw, blocks }: IrMessage): WireObject {
+  const { role: _role, content: _content, ...members } = raw ?? {}
+  const isForeign = blocks.some((block) => isThought(block) && !isTaken(writer, block))
+  if (writer.quirks.reasoningField === undefined && !isForeign) return members
+  const { reasoning_content: _reasoningContent, reasoning: _reasoning, reasoning_details: _details, ...rest } = members
+  return rest
+}
+
+function isThought(block: IrBlock): block is IrThought {
+  return block.type === 'thinking' || block.type === 'redacted-thinking'
+}
+
+function isTaken(writer: ChatWriter, { mint }: IrThought): boolean {
+  return isMintedBy(mint, 'openai-chat', writer.target.account)
 }

@@ -45,9 +45,9 @@ function encodeTool(writer: ChatWriter, tool: IrFunctionTool | IrCustomTool | Ir
   if (tool.type === 'hosted') return tool.value
   if (tool.type === 'function') return encodeFunction(writer, tool, path)
   const name = flatToolName(tool)
-  const { name: _name, ...asFunction } = customToolAsFunction(tool)
   if (!takesCustomTools(writer)) {
-    return withMarks(writer, markOnly(tool), { type: 'function', function: { name, ...asFunction } }, path)
+    const asFunction = { ...customToolAsFunction(tool), name }
+    return withMarks(writer, markOnly(tool), { type: 'function', function: asFunction })
   }
   const { custom, ...outer } = writer.isOwn && tool.raw ? tool.raw : {}
   const body = {
@@ -56,7 +56,7 @@ function encodeTool(writer: ChatWriter, tool: IrFunctionTool | IrCustomTool | Ir
     ...(tool.format && { format: nestedFormat(tool.format) }),
     ...asObject(custom),
   }
-  return withMarks(writer, { ...markOnly(tool), raw: outer }, { type: 'custom', custom: body }, path)
+  return withMarks(writer, { ...markOnly(tool), raw: outer }, { type: 'custom', custom: body })
 }
 
 function markOnly({ cache }: IrFunctionTool | IrCustomTool): Pick<IrFunctionTool, 'cache'> {
@@ -79,7 +79,7 @@ function encodeFunction(writer: ChatWriter, tool: IrFunctionTool, path: string):
     ...(tool.strict !== undefined && writer.quirks.strictTools !== false && { strict: tool.strict }),
     ...asObject(inner),
   }
-  return withMarks(writer, { ...markOnly(tool), raw: outer }, { type: 'function', function: body }, path)
+  return withMarks(writer, { ...markOnly(tool), raw: outer }, { type: 'function', function: body })
 }
 
 /** A chat client's schema was written for chat. */

@@ -1,4 +1,4 @@
-/** Follows JSON text piece by piece, to tell when its outermost object or list is complete. */
+/** JSON text in pieces: whether its outermost object or list is complete; and of values that came where text belongs. */
 
 export interface JsonDepth {
   /** Reads on. */
@@ -31,5 +31,14 @@ export function createJsonDepth(): JsonDepth {
       }
     },
     isWhole: () => hasBegun && depth <= 0 && !inString,
+  }
+}
+
+/** The JSON text of a parsed value; empty when it is nested deeper than can be written. */
+export function jsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? ''
+  } catch {
+    return ''
   }
 }

@@ -7,6 +7,7 @@
  * a vendor wants back survives a client whose protocol has room for a signature only.
  */
 import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
+import { jsonText } from './json-depth.ts'
 
 /** Member that holds the readable text, by the type of an entry. */
 const TEXT_MEMBERS: Readonly<Record<string, string>> = { 'reasoning.text': 'text', 'reasoning.summary': 'summary' }
@@ -50,31 +51,16 @@ export function packEncrypted(entry: WireObject): string {
 }
 
 export function packExtra(extra: WireObject): string {
-  return JSON.stringify({ extra_content: extra })
+  return jsonText({ extra_content: extra })
 }
 
 function pack(facts: WireObject, bare: string): string | null {
   const keys = Object.keys(facts).sort()
   if (keys.length === 0) return null
   const only = keys.length === 1 ? asName(facts[bare]) : null
+  if (only !== null && unpack(only, bare)[bare] === only) return only
   // The order of members must not make two tokens of one.
-  if (only === null || only.startsWith('{'))
-    return JSON.stringify(facts, keys.length > 1 ? sortedKeys(facts) : undefined)
-  return only
-}
-
-/** A replacer that lists the keys of all levels, in order. */
-function sortedKeys(facts: WireObject): string[] {
-  const keys = new Set<string>()
-  const collect = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return
-    for (const [key, member] of Object.entries(value)) {
-      keys.add(key)
-      collect(member)
-    }
-  }
-  collect(facts)
-  return [...keys].sort()
+  return jsonText(Object.fromEntries(keys.map((key) => [key, facts[key]])))
 }
 
 function unpack(token: string, bare: string): WireObject {

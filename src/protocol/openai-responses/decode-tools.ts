@@ -6,6 +6,7 @@ import { flatToolName } from '../translation/tool-name.ts'
 import { asArray, asName, asObject, type WireObject } from '../wire-value.ts'
 import { invalid } from './decode-part.ts'
 import { encodeToolChoice } from './encode-tools.ts'
+import { withGroup } from './marks.ts'
 
 export function decodeTools(value: unknown, path: string): IrTool[] {
   if (value === undefined || value === null) return []
@@ -37,24 +38,24 @@ const FUNCTION_MEMBERS = new Set(['type', 'name', 'description', 'parameters', '
 const CUSTOM_MEMBERS = new Set(['type', 'name', 'description', 'format'])
 
 function decodeFunction(wire: WireObject, path: string, namespace: string | undefined): IrTool {
-  const members = unknownMembers(wire, FUNCTION_MEMBERS)
+  const raw = unknownMembers(wire, FUNCTION_MEMBERS)
   return {
     type: 'function',
     ...named(wire, path, namespace),
     parameters: asObject(wire.parameters),
     ...(typeof wire.strict === 'boolean' && { strict: wire.strict }),
-    ...(members && { raw: { members } }),
+    ...(raw && { raw }),
   }
 }
 
 function decodeCustom(wire: WireObject, path: string, namespace: string | undefined): IrTool {
-  const members = unknownMembers(wire, CUSTOM_MEMBERS)
+  const raw = unknownMembers(wire, CUSTOM_MEMBERS)
   const format = asObject(wire.format)
   return {
     type: 'custom',
     ...named(wire, path, namespace),
     ...(format && { format }),
-    ...(members && { raw: { members } }),
+    ...(raw && { raw }),
   }
 }
 
@@ -92,8 +93,7 @@ export function asGroup(tools: readonly IrTool[], wire: WireObject, at: number |
   const ordered = [...tools.filter((tool) => tool.type !== 'hosted'), ...tools.filter((tool) => tool.type === 'hosted')]
   const [first, ...others] = ordered
   if (!first || first.type === 'hosted') return null
-  const group = { wire, count: ordered.length, ...(at !== null && { at }) }
-  return [{ ...first, raw: { group } }, ...others]
+  return [{ ...first, raw: withGroup(first.raw, { wire, count: ordered.length, at }) }, ...others]
 }
 
 export interface DecodedChoice {

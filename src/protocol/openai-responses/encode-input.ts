@@ -5,7 +5,16 @@
  * of others, each run of texts, images and files is one message, and all else an item of its own.
  */
 import { createHash } from 'node:crypto'
-import type { IrAudio, IrBlock, IrDocument, IrImage, IrText, IrThinking, IrToolCall, IrToolResult } from '../ir/block.ts'
+import type {
+  IrAudio,
+  IrBlock,
+  IrDocument,
+  IrImage,
+  IrText,
+  IrThinking,
+  IrToolCall,
+  IrToolResult,
+} from '../ir/block.ts'
 import type { IrMessage } from '../ir/request.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
 import { isMintedBy } from '../translation/seal.ts'

@@ -113,7 +113,12 @@ function addForeignMembers(
 /** Where each protocol has what is changed here. */
 const FIELDS = {
   'openai-chat': { cap: 'max_tokens', format: 'response_format', choice: 'tool_choice', effort: 'reasoning_effort' },
-  'anthropic-messages': { cap: 'max_tokens', format: 'output_config.format', choice: 'tool_choice', effort: 'thinking' },
+  'anthropic-messages': {
+    cap: 'max_tokens',
+    format: 'output_config.format',
+    choice: 'tool_choice',
+    effort: 'thinking',
+  },
   'google-generate': {
     cap: 'generationConfig.maxOutputTokens',
     format: 'generationConfig.responseJsonSchema',
@@ -174,7 +179,12 @@ function legalName(name: string | null): string {
 }
 
 /** A model whose list of efforts is empty does not reason, and takes none of these members. */
-function addReasoning(body: Body, { reasoning, source }: IrRequest, { quirks }: UpstreamTarget, warnings: Warning[]): void {
+function addReasoning(
+  body: Body,
+  { reasoning, source }: IrRequest,
+  { quirks }: UpstreamTarget,
+  warnings: Warning[],
+): void {
   const field = FIELDS[source].effort
   if (quirks.efforts?.length === 0) {
     if (reasoning && effortOf(reasoning) !== 'none') warnings.push({ action: 'dropped', field })

@@ -5,7 +5,7 @@ import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrTool, IrToolChoice }
 import { customToolAsFunction } from '../translation/custom-tool.ts'
 import { flatToolName } from '../translation/tool-name.ts'
 import { normaliseToolSchema } from '../translation/tool-schema.ts'
-import { asObject, type WireObject } from '../wire-value.ts'
+import type { WireObject } from '../wire-value.ts'
 import { toolGroupOf } from './marks.ts'
 
 export interface OwnTools {
@@ -21,7 +21,7 @@ export function encodeOwnTools(tools: readonly IrTool[]): OwnTools {
   for (let i = 0; i < tools.length; ) {
     const tool = tools[i] as IrTool
     const group = tool.type === 'hosted' ? null : toolGroupOf(tool.raw)
-    if (group?.at != null) items.push({ at: group.at, wire: group.wire })
+    if (group && group.at !== null) items.push({ at: group.at, wire: group.wire })
     else wires.push(group ? group.wire : encodeOwnTool(tool))
     i += group?.count ?? 1
   }
@@ -39,10 +39,10 @@ function encodeOwnTool(tool: IrTool): WireObject {
         ...(tool.description !== undefined && { description: tool.description }),
         ...(tool.parameters && { parameters: tool.parameters }),
         ...(tool.strict !== undefined && { strict: tool.strict }),
-        ...asObject(tool.raw?.members),
+        ...tool.raw,
       }
     case 'custom':
-      return { ...encodeCustomTool(tool), ...asObject(tool.raw?.members) }
+      return { ...encodeCustomTool(tool), ...tool.raw }
   }
 }
 

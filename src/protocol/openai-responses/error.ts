@@ -29,7 +29,7 @@ export function readResponsesError(body: unknown): ReplyError | null {
 /** A flat `error` event, a failed response that does not say why, and bodies with nothing but a `detail` (ChatGPT). */
 function readBareError(wire: WireObject): ReplyError | null {
   const { type: _type, ...members } = wire
-  if (wire.type === 'error') return readChatError({ error: { ...members, message: wire.message ?? '' } })
+  if (wire.type === 'error') return readChatError({ error: { ...members, message: wire.message ?? null } })
   if (wire.type === 'response.failed' || wire.status === 'failed') {
     return { type: null, code: null, message: null, status: null }
   }

@@ -2,7 +2,7 @@
  * What an IR message, block or tool keeps in its `raw` of the Responses object it came as, so that the same protocol
  * writes it again just so. Only this directory reads and writes these marks.
  */
-import { asCount, asObject, asText, type WireObject } from '../wire-value.ts'
+import { asObject, asText, type WireObject } from '../wire-value.ts'
 
 /** Of a message, and of the blocks that an assistant's message or a system prompt is made of. */
 export interface Mark {
@@ -42,9 +42,13 @@ export interface ToolGroup {
   readonly at: number | null
 }
 
+/** No member of the wire: other protocols name those that they leave out, and clients cannot make one up. */
+const GROUP = Symbol('tools of one object')
+
+export function withGroup(raw: WireObject | undefined, group: ToolGroup): WireObject {
+  return { ...raw, [GROUP]: group } as WireObject
+}
+
 export function toolGroupOf(raw: WireObject | undefined): ToolGroup | null {
-  const group = asObject(raw?.group)
-  const wire = asObject(group?.wire)
-  if (!group || !wire) return null
-  return { wire, count: Math.max(1, asCount(group.count) ?? 1), at: asCount(group.at) }
+  return (raw as { readonly [GROUP]?: ToolGroup } | undefined)?.[GROUP] ?? null
 }

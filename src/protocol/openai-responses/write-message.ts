@@ -50,11 +50,14 @@ export function addCitation(state: WriterState, citation: IrCitation): void {
   state.emit('response.output_text.annotation.added', { ...placeOf(message), annotation_index, annotation })
 }
 
-/** A citation of another vendor stands for the whole text before it; without an address there is no form for it. */
+/**
+ * A citation that does not say what it stands for stands for the whole text before it. Without an address there is no
+ * form for those of other vendors.
+ */
 function annotationOf({ protocol, url, title, raw }: IrCitation, text: string): WireObject | null {
-  if (protocol === 'openai-responses') return raw
-  if (url === undefined) return null
-  return { type: 'url_citation', start_index: 0, end_index: text.length, url, title: title ?? url }
+  const own = protocol === 'openai-responses' ? raw : {}
+  if (url === undefined) return own === raw ? raw : null
+  return { type: 'url_citation', start_index: 0, end_index: text.length, url, title: title ?? url, ...own }
 }
 
 export function endPart(state: WriterState): void {

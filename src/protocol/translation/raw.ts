@@ -2,7 +2,7 @@
 import type { Protocol } from '../../base/words.ts'
 import type { Warning } from '../codec.ts'
 import type { IrRequest } from '../ir/request.ts'
-import type { WireObject } from '../wire-value.ts'
+import { asArray, type WireObject } from '../wire-value.ts'
 import { setAt } from './settings.ts'
 
 /** The members of a wire object that are not in `known`; undefined when there are none. Null members count as absent. */
@@ -40,5 +40,13 @@ export function encodeRaw(request: IrRequest, target: Protocol, body: Record<str
     for (const [path, value] of Object.entries(request.raw)) setAt(body, path, value)
     return []
   }
-  return Object.keys(request.raw).map((field) => ({ action: 'dropped', field }))
+  return Object.entries(request.raw)
+    .filter(([path, value]) => !isGivenAnyway(request.source, path, value))
+    .map(([field]) => ({ action: 'dropped', field }))
+}
+
+/** Sealed reasoning is in answers of every upstream for who asks for it. */
+function isGivenAnyway(source: Protocol, path: string, value: unknown): boolean {
+  const isInclude = source === 'openai-responses' && path === 'include'
+  return isInclude && asArray(value).every((entry) => entry === 'reasoning.encrypted_content')
 }

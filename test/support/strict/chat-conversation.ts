@@ -72,12 +72,15 @@ function checkParts(content: unknown, path: string, types: readonly string[]): v
   })
 }
 
+/** `original` is OpenAI's own. */
+const DETAILS = ['auto', 'low', 'high']
+
 function checkMedia(type: string, value: unknown, path: string): void {
   switch (type) {
     case 'image_url': {
       const image = readOnly(value, path, ['url', 'detail'])
       readMatch(image.url, `${path}.url`, /^(?:https?:\/\/|data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$)/)
-      optional(image.detail, `${path}.detail`, (detail, at) => readOneOf(detail, at, ['auto', 'low', 'high']))
+      optional(image.detail, `${path}.detail`, (detail, at) => readOneOf(detail, at, DETAILS))
       return
     }
     case 'input_audio': {

@@ -109,7 +109,7 @@ function checkSettings(body: WireObject): void {
 function checkReasoning(value: unknown, path: string): void {
   const reasoning = readOnly(value, path, ['effort', 'summary', 'generate_summary', 'context'])
   optional(reasoning.effort, `${path}.effort`, (effort, at) =>
-    readOneOf(effort, at, ['none', 'minimal', 'low', 'medium', 'high', 'xhigh']),
+    readOneOf(effort, at, ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']),
   )
   optional(reasoning.summary, `${path}.summary`, (summary, at) =>
     readOneOf(summary, at, ['auto', 'concise', 'detailed']),

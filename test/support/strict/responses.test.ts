@@ -78,7 +78,7 @@ const FAULTS: readonly PlantedFault[] = [
   ],
   ['a choice of a missing tool', (body) => (body.tool_choice = { type: 'function', name: 'leap' }), /not among/],
   ['a choice in the form of Messages', (body) => (body.tool_choice = 'any'), /one of/],
-  ['a strange effort', (body) => (body.reasoning = { effort: 'max' }), /one of/],
+  ['a strange effort', (body) => (body.reasoning = { effort: 'enormous' }), /one of/],
   [
     'a format in the form of chat',
     (body) => (body.text = { format: { type: 'json_schema', json_schema: {} } }),

@@ -63,7 +63,9 @@ export interface StrictServer {
   readonly requests: readonly StrictRequest[]
   /** Rules that requests broke, as text; a test that is well ends with none. */
   readonly breaches: readonly string[]
-  /** The next answers, in order, in place of any that were left. A refusal stays the answer until others are given. */
+  /** The frames of the last streamed answer, those that were held back included. */
+  frames(): readonly string[]
+  /** The next answers, in order, in place of any that were left. A fault of a whole answer stays until others are given. */
   play(...turns: StrictTurn[]): void
   /** Forgets requests and breaches, not what was signed. */
   forget(): void
@@ -83,11 +85,14 @@ export async function startStrictServer(
   const requests: StrictRequest[] = []
   const breaches: string[] = []
   let turns: StrictTurn[] = []
+  let frames: readonly string[] = []
   let serial = 0
-  const nextTurn = (): StrictTurn => {
+  const nextTurn = (stream: boolean): StrictTurn => {
     const [turn] = turns
     if (turn === undefined) return refuse('', 'the test did not expect another request')
-    if (turn.fault?.type !== 'refused') turns = turns.slice(1)
+    // What fails before anything was said may be asked again.
+    const staysFaulty = turn.fault?.type === 'refused' || (turn.fault !== undefined && !stream)
+    if (!staysFaulty) turns = turns.slice(1)
     return turn
   }
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -96,7 +101,11 @@ export async function startStrictServer(
       requests.push(request)
       dialect.check(request, mint)
       serial++
-      await answer(dialect, nextTurn(), { request, mint, serial }, response)
+      const turn = nextTurn(request.stream)
+      const context = { request, mint, serial }
+      if (turn.gate?.after === 0) await turn.gate.open
+      if (request.stream && turn.fault?.type !== 'refused') frames = dialect.frames(turn, context)
+      await answer(dialect, turn, { ...context, frames }, response)
     } catch (error) {
       breaches.push(`${incoming.url}: ${String(error)}`)
       sendJson(response, 400, dialect.errorBody(refusalOf(error)))
@@ -110,6 +119,7 @@ export async function startStrictServer(
     baseUrl: `http://127.0.0.1:${port}${dialect.basePath}`,
     requests,
     breaches,
+    frames: () => frames,
     play: (...next) => {
       turns = next
     },
@@ -162,18 +172,16 @@ function sendJson(response: ServerResponse, status: number, body: object, retryA
 async function answer(
   dialect: StrictDialect,
   turn: StrictTurn,
-  context: AnswerContext,
+  context: AnswerContext & { readonly frames: readonly string[] },
   response: ServerResponse,
 ): Promise<void> {
   const { fault, gate } = turn
-  if (gate?.after === 0) await gate.open
   if (fault?.type === 'refused') {
     const refusal = { status: fault.status, message: 'refused as the test asked', path: '', code: null }
     return sendJson(response, fault.status, dialect.errorBody(refusal), fault.retryAfterSeconds)
   }
   if (!context.request.stream) return answerWhole(dialect, turn, context, response)
-  const frames = dialect.frames(turn, context)
-  const sent = fault === undefined ? frames : frames.slice(0, fault.after)
+  const sent = fault === undefined ? context.frames : context.frames.slice(0, fault.after)
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
   response.flushHeaders()
   for (const [i, frame] of sent.entries()) {

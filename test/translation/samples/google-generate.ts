@@ -5,7 +5,18 @@ const user = { role: 'user', parts: [{ text: 'What is the weather?' }] }
 const call = { name: 'look_up', args: { place: 'Bern' } }
 const lookUp = { functionDeclarations: [{ name: 'look_up', parametersJsonSchema: LOOK_UP }] }
 const base = { contents: [user] }
-const called = { contents: [user, { role: 'model', parts: [{ functionCall: { ...call, id: 'call_1' } }] }], tools: [lookUp] }
+const called = {
+  contents: [
+    user,
+    {
+      role: 'model',
+      parts: [{ functionCall: { ...call, id: 'call_1' } }, { functionCall: { ...call, id: 'call_2' } }],
+    },
+  ],
+  tools: [lookUp],
+}
+const model = { role: 'model', parts: [{ text: 'Let me see.' }] }
+const video = { fileData: { fileUri: 'https://example.com/a.mp4', mimeType: 'video/mp4' } }
 const googleSchema = { type: 'OBJECT', properties: { place: { type: 'STRING' } } }
 
 const PART = 'contents[].parts[]'
@@ -13,19 +24,40 @@ const PART = 'contents[].parts[]'
 export const GOOGLE_SAMPLES: Samples = {
   base,
   contexts: {
-    [`${PART}.functionCall`]: { contents: [user] },
     [`${PART}.functionResponse`]: called,
-    [`${PART}.executableCode`]: base,
-    'toolConfig': { ...base, tools: [lookUp] },
+    toolConfig: { ...base, tools: [lookUp] },
     'generationConfig.responseSchema': { ...base, generationConfig: { responseMimeType: 'application/json' } },
     'generationConfig.responseJsonSchema': { ...base, generationConfig: { responseMimeType: 'application/json' } },
     'generationConfig.logprobs': { ...base, generationConfig: { responseLogprobs: true } },
   },
+  around: {
+    '': { 'contents[]': user, [PART]: {}, 'tools[].functionDeclarations[]': { name: 'find' } },
+    'contents[].role': { 'contents[]': { parts: [{ text: 'Let me see.' }] } },
+    [`${PART}.functionResponse.`]: { [`${PART}.functionResponse`]: { name: 'look_up', response: {} } },
+    'generationConfig.thinkingConfig.': { 'generationConfig.thinkingConfig': {} },
+    [`${PART}.fileData.`]: { [`${PART}.fileData`]: { fileUri: 'https://example.com/file' } },
+    ...Object.fromEntries(
+      ['functionCall', 'executableCode', 'codeExecutionResult', 'toolCall', 'toolResponse'].map((name) => [
+        `${PART}.${name}`,
+        { 'contents[]': model },
+      ]),
+    ),
+    [`${PART}.thought`]: { 'contents[]': model, [PART]: { text: 'It is July.' } },
+    [`${PART}.partMetadata`]: { [PART]: { text: 'Good morning.' } },
+    [`${PART}.videoMetadata`]: { [PART]: video },
+    [`${PART}.mediaResolution`]: { [PART]: { inlineData: { mimeType: 'image/png', data: PNG } } },
+    [`${PART}.mediaProcessing`]: { [PART]: video },
+    [`${PART}.speechMetadata`]: { [PART]: { text: 'Good morning.' } },
+    'tools[].': { 'tools[]': {} },
+  },
+  after: {
+    [`${PART}.functionCall`]: [
+      { role: 'user', parts: [{ functionResponse: { name: 'look_up', response: { output: '21' } } }] },
+    ],
+  },
   values: {
-    'contents[]': user,
     'contents[].parts': [{ text: 'Good morning.' }],
-    [PART]: {},
-    'contents[].role': 'user',
+    'contents[].role': 'model',
     [`${PART}.fileData`]: { fileUri: 'https://example.com/a.pdf', mimeType: 'application/pdf' },
     [`${PART}.fileData.displayName`]: 'a.pdf',
     [`${PART}.fileData.fileUri`]: 'https://example.com/a.pdf',
@@ -36,7 +68,7 @@ export const GOOGLE_SAMPLES: Samples = {
     [`${PART}.functionCall.name`]: 'look_up',
     [`${PART}.functionCall.willContinue`]: true,
     [`${PART}.functionResponse`]: { name: 'look_up', id: 'call_1', response: { output: '21 degrees' } },
-    [`${PART}.functionResponse.id`]: 'call_1',
+    [`${PART}.functionResponse.id`]: 'call_2',
     [`${PART}.functionResponse.name`]: 'look_up',
     [`${PART}.functionResponse.response`]: { output: '21 degrees' },
     [`${PART}.functionResponse.scheduling`]: 'SILENT',
@@ -62,11 +94,9 @@ export const GOOGLE_SAMPLES: Samples = {
     'generationConfig.frequencyPenalty': 0.5,
     'generationConfig.seed': 7,
     'generationConfig.responseMimeType': 'application/json',
-    safetySettings: [{ category: 'HARM_CATEGORY_HARASSMENT', threshold: 'BLOCK_NONE' }],
     tools: [lookUp],
     'tools[]': lookUp,
     'tools[].functionDeclarations': [{ name: 'find', parametersJsonSchema: LOOK_UP }],
-    'tools[].functionDeclarations[]': { name: 'find' },
     'tools[].functionDeclarations[].behavior': 'NON_BLOCKING',
     'tools[].functionDeclarations[].description': 'Finds a place',
     'tools[].functionDeclarations[].name': 'find',
@@ -93,6 +123,7 @@ export const GOOGLE_SAMPLES: Samples = {
     store: true,
   },
   wholes: {
+    safetySettings: [{ category: 'HARM_CATEGORY_HARASSMENT', threshold: 'BLOCK_NONE' }],
     [`${PART}.mediaResolution`]: { level: 'MEDIA_RESOLUTION_LOW' },
     [`${PART}.toolCall`]: { id: 's1', toolType: 'GOOGLE_SEARCH_WEB', args: { queries: ['weather'] } },
     [`${PART}.toolResponse`]: { id: 's1', toolType: 'GOOGLE_SEARCH_WEB', response: { results: [] } },
@@ -109,7 +140,6 @@ export const GOOGLE_SAMPLES: Samples = {
     'generationConfig.responseJsonSchema': LOOK_UP,
     'generationConfig.routingConfig': { manualMode: { modelName: 'm' } },
     'generationConfig.modelSelectionConfig': { featureSelectionPreference: 'BALANCED' },
-    'safetySettings[]': { category: 'HARM_CATEGORY_HARASSMENT', threshold: 'BLOCK_NONE' },
     'generationConfig.speechConfig': { languageCode: 'de-DE' },
     'generationConfig.audioTranscriptionConfig': { wordTimestamp: true },
     'generationConfig.imageConfig': { aspectRatio: '1:1' },
@@ -134,5 +164,9 @@ export const GOOGLE_SAMPLES: Samples = {
     'tools[].functionDeclarations[].response': googleSchema,
     'tools[].functionDeclarations[].responseJsonSchema': LOOK_UP,
   },
-  silent: {},
+  silent: {
+    [`${PART}.fileData.mimeType`]: 'others find the type out by themselves',
+    [`${PART}.functionResponse.name`]: 'the call tells the name',
+    'generationConfig.thinkingConfig.includeThoughts': 'Zendo writes the reply, with thoughts if they are asked for',
+  },
 }

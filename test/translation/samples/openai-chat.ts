@@ -8,7 +8,11 @@ const lookUp = { type: 'function', function: { name: 'look_up', parameters: LOOK
 const patch = { type: 'custom', custom: { name: 'patch' } }
 const breakpoint = { mode: 'explicit' }
 const base = { model: 'gpt-5.5', messages: [user] }
-const called = { ...base, messages: [user, { role: 'assistant', content: 'One moment.', tool_calls: [call] }], tools: [lookUp] }
+const called = {
+  ...base,
+  messages: [user, { role: 'assistant', content: 'One moment.', tool_calls: [call] }],
+  tools: [lookUp],
+}
 const withTools = { ...base, tools: [lookUp, patch] }
 
 export const CHAT_SAMPLES: Samples = {
@@ -26,6 +30,14 @@ export const CHAT_SAMPLES: Samples = {
     stream_options: { ...base, stream: true },
     'tools[]<custom>': base,
   },
+  around: {
+    'messages[]<user>.content[]<file>.file.file_id': { 'messages[]<user>.content[]<file>': { type: 'file', file: {} } },
+  },
+  after: {
+    'messages[]<assistant>.tool_calls': [{ role: 'tool', tool_call_id: 'call_1', content: '21 degrees' }],
+    'messages[]<assistant>.tool_calls[]<custom>': [{ role: 'tool', tool_call_id: 'call_2', content: 'done' }],
+    'messages[]<assistant>.function_call': [{ role: 'function', name: 'look_up', content: '21 degrees' }],
+  },
   values: {
     messages: [user, { role: 'assistant', content: 'Sunny.' }, { role: 'user', content: 'And tomorrow?' }],
     'messages[]<developer>': { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] },
@@ -37,7 +49,10 @@ export const CHAT_SAMPLES: Samples = {
     'messages[]<user>.content[]<text>': { type: 'text', text: 'And tomorrow?' },
     'messages[]<user>.content[]<image_url>': { type: 'image_url', image_url: { url: `data:image/png;base64,${PNG}` } },
     'messages[]<user>.content[]<image_url>.image_url.detail': 'low',
-    'messages[]<user>.content[]<input_audio>': { type: 'input_audio', input_audio: { data: 'UklGRg==', format: 'wav' } },
+    'messages[]<user>.content[]<input_audio>': {
+      type: 'input_audio',
+      input_audio: { data: 'UklGRg==', format: 'wav' },
+    },
     'messages[]<user>.content[]<file>': {
       type: 'file',
       file: { file_data: `data:application/pdf;base64,${PDF}`, filename: 'a.pdf' },
@@ -62,7 +77,6 @@ export const CHAT_SAMPLES: Samples = {
     'messages[]<function>': { role: 'function', name: 'look_up', content: '21 degrees' },
     model: 'gpt-5.5',
     frequency_penalty: 0.5,
-    functions: [{ name: 'look_up', parameters: LOOK_UP }],
     function_call: { name: 'look_up' },
     logit_bias: { 50256: -100 },
     logprobs: true,
@@ -112,12 +126,13 @@ export const CHAT_SAMPLES: Samples = {
     user: 'user-1',
     verbosity: 'low',
     // Members of compatible vendors that agents send.
-    thinking: { type: 'enabled' },
-    enable_thinking: true,
+    thinking: { type: 'disabled' },
+    enable_thinking: false,
     reasoning: { effort: 'high' },
     top_k: 20,
   },
   wholes: {
+    functions: [{ name: 'look_up', description: 'Looks a place up', parameters: LOOK_UP }],
     'messages[]<developer>.content[].prompt_cache_breakpoint': breakpoint,
     'messages[]<user>.content[]<image_url>.prompt_cache_breakpoint': breakpoint,
     'messages[]<user>.content[]<input_audio>.prompt_cache_breakpoint': breakpoint,

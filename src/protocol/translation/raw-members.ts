@@ -1,0 +1,92 @@
+/**
+ * Members of messages, blocks and tools that only their own protocol knows, disclosed to every other: one warning for
+ * each kind of member, at its first place. `encodeRaw` does the same for members of the body itself.
+ */
+import type { Protocol } from '../../base/words.ts'
+import type { Warning } from '../codec.ts'
+import type { IrBlock } from '../ir/block.ts'
+import type { IrRequest } from '../ir/request.ts'
+import { asObject, type WireObject } from '../wire-value.ts'
+
+/** In `raw`, an object under one of these names holds members of the wire's object of that name. */
+const WRAPPERS: Readonly<Record<Protocol, ReadonlySet<string>>> = {
+  'openai-chat': new Set(['function', 'custom']),
+  'openai-responses': new Set(['item', 'part']),
+  'anthropic-messages': new Set(),
+  'google-generate': new Set(['functionCall', 'functionResponse', 'fileData', 'inlineData']),
+}
+
+/** What is only about form, or is said by the canonical form too: nothing is lost with it. */
+const FORMAL: Readonly<Record<Protocol, ReadonlySet<string>>> = {
+  'openai-chat': new Set(['content', 'role', 'type', 'member', 'message', 'name', 'reasoning_content', 'reasoning']),
+  // Ids and states of items are the conversation's book-keeping.
+  'openai-responses': new Set(['id', 'status', 'type', 'role', 'form', 'call_id', 'summary', 'name', 'namespace']),
+  'anthropic-messages': new Set(['source']),
+  'google-generate': new Set(['parameters', 'parametersJsonSchema', 'systemInstruction', 'id', 'name', 'response']),
+}
+/** Of a tool, where `response` is the schema of its result. */
+const SAID_BY_TOOLS: ReadonlySet<string> = new Set(['response'])
+
+/** Warnings for what `request` says of its messages, blocks and tools in words of its own protocol. */
+export function droppedMembers(request: IrRequest, target: Protocol): Warning[] {
+  const { source } = request
+  if (source === target) return []
+  const found = new Map<string, Warning>()
+  const note = (raw: WireObject | undefined, kind: string, field: string): void => {
+    if (raw) noteMembers(raw, { source, kind, field, found })
+  }
+  request.tools.forEach((tool, i) => {
+    if (tool.type !== 'hosted') note(tool.raw, 'tool', `tools[${i}]`)
+  })
+  request.system.forEach((part, i) => {
+    note(part.raw, 'text', `system[${i}]`)
+  })
+  request.messages.forEach((message, i) => {
+    note(message.raw, 'message', `messages[${i}]`)
+    noteBlocks(message.blocks, `messages[${i}].content`, target, found, note)
+  })
+  return [...found.values()]
+}
+
+function noteBlocks(
+  blocks: readonly IrBlock[],
+  field: string,
+  target: Protocol,
+  found: Map<string, Warning>,
+  note: (raw: WireObject | undefined, kind: string, field: string) => void,
+): void {
+  blocks.forEach((block, i) => {
+    const place = `${field}[${i}]`
+    if (block.type !== 'opaque') note(block.raw, block.type, place)
+    if (block.type === 'text' && block.citations?.some(({ protocol }) => protocol !== target)) {
+      addOnce(found, 'text.citations', `${place}.citations`)
+    }
+    if (block.type === 'tool-result') noteBlocks(block.content, `${place}.content`, target, found, note)
+  })
+}
+
+interface Place {
+  readonly source: Protocol
+  readonly kind: string
+  readonly field: string
+  readonly found: Map<string, Warning>
+}
+
+function noteMembers(raw: WireObject, place: Place): void {
+  const { source, kind, field, found } = place
+  for (const [name, value] of Object.entries(raw)) {
+    const inner = WRAPPERS[source].has(name) ? asObject(value) : null
+    if (inner) noteMembers(inner, { ...place, field: `${field}.${name}` })
+    else if (isSaid(value) && (!FORMAL[source].has(name) || (kind === 'tool' && SAID_BY_TOOLS.has(name)))) {
+      addOnce(found, `${kind}.${name}`, `${field}.${name}`)
+    }
+  }
+}
+
+function isSaid(value: unknown): boolean {
+  return value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)
+}
+
+function addOnce(found: Map<string, Warning>, kind: string, field: string): void {
+  if (!found.has(kind)) found.set(kind, { action: 'dropped', field })
+}

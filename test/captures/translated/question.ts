@@ -1,0 +1,65 @@
+/** What a client of another protocol asks so that a case's answer can be shown to it: the least that its features need. */
+import type { Case } from '../case.ts'
+import { modelIdOf, type World } from '../world.ts'
+
+export interface QuestionTool {
+  readonly name: string
+  /** Takes free text, where the client's protocol has such tools. */
+  readonly isCustom: boolean
+}
+
+export interface Question {
+  readonly model: string
+  readonly stream: boolean
+  readonly tools: readonly QuestionTool[]
+  /** An answer bound to a schema. */
+  readonly wantsJson: boolean
+}
+
+export const CONTENT = 'Grüße — say something.'
+export const TOOL_SCHEMA = { type: 'object' as const, additionalProperties: true }
+export const FORMAT_SCHEMA = { type: 'object' as const, properties: {}, additionalProperties: false }
+
+export function questionFor({ family, name, stream, expected, features }: Case): Question {
+  const tools = new Map((expected.tool_calls ?? []).map((call) => [call.name, call.kind === 'custom']))
+  return {
+    model: modelIdOf(family, name),
+    stream,
+    tools: [...tools].map(([tool, isCustom]) => ({ name: tool, isCustom })),
+    wantsJson: features.includes('q:json-schema'),
+  }
+}
+
+/** A connection of one question, which remembers the head of its answer. */
+export interface Line {
+  readonly baseUrl: string
+  readonly key: string
+  readonly fetch: typeof fetch
+  /** Of the last answer; null when none came. */
+  head(): AnswerHead | null
+}
+
+export interface AnswerHead {
+  readonly status: number
+  readonly requestId: string
+  /** `x-zendo-warnings` */
+  readonly warnings: string | null
+}
+
+export function openLine({ gateway }: World): Line {
+  let head: AnswerHead | null = null
+  return {
+    baseUrl: gateway.baseUrl,
+    key: gateway.apiKey,
+    fetch: async (...args) => {
+      const response = await fetch(...args)
+      head = {
+        status: response.status,
+        requestId: String(response.headers.get('x-request-id')),
+        warnings: response.headers.get('x-zendo-warnings'),
+      }
+      return response
+    },
+    head: () => head,
+  }
+}
