@@ -9,6 +9,7 @@ import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
 import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
+import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
 import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
 import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
@@ -95,8 +96,8 @@ interface Made {
 
 function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
   const decoded = decodeCall(call)
-  const known = restoreThoughts(decoded, recallFor(gateway, call))
-  const { body, warnings } = codecOf(destination.protocol).encodeRequest(known, targetOf(call, destination, quirks))
+  const { request } = legaliseToolNames(restoreThoughts(decoded, recallFor(gateway, call)))
+  const { body, warnings } = codecOf(destination.protocol).encodeRequest(request, targetOf(call, destination, quirks))
   const dropped = (quirks.dropFields ?? []).filter((name) => name in body)
   const kept =
     dropped.length === 0 ? body : Object.fromEntries(Object.entries(body).filter(([name]) => !dropped.includes(name)))

@@ -6,6 +6,7 @@ import { addCostToReply } from '../protocol/cost.ts'
 import { createGoogleArrayEncoder } from '../protocol/google-generate/codec.ts'
 import { type IrReply, replyToEvents } from '../protocol/ir/reply.ts'
 import { ownCallIds } from '../protocol/translation/call-ids.ts'
+import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
 import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
 import { scopeOf } from './call.ts'
@@ -21,7 +22,7 @@ export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer
   }
   const decoded = codecOf(dispatch.protocol).decodeReply(asObject(parseJson(body)) ?? {})
   const context = replyContext(exchange, dispatch)
-  const reply = withOwnCallIds(decoded, request.id)
+  const reply = withClientsCalls(exchange, decoded)
   if (wantsEvents) return Buffer.from(streamOf(exchange, context, reply, cost))
   const thoughts = createThoughtCollector(context.mint)
   for (const event of replyToEvents(reply)) thoughts.add(event)
@@ -29,11 +30,21 @@ export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer
   return Buffer.from(JSON.stringify(codecOf(request.protocol).encodeReply({ ...reply, cost }, context)))
 }
 
-function withOwnCallIds(reply: IrReply, requestId: string): IrReply {
-  const rename = ownCallIds(requestId)
+/** Calls have ids of which there is only one, and the names that the client gave its tools. */
+export function callRenamer({
+  admission,
+}: Exchange): (call: { id: string; name: string }) => { id: string; name: string } {
+  const { call } = admission
+  const ownId = ownCallIds(call.request.id)
+  const { original } = legaliseToolNames(decodeCall(call))
+  return ({ id, name }) => ({ id: ownId(id), name: original(name) })
+}
+
+function withClientsCalls(exchange: Exchange, reply: IrReply): IrReply {
+  const rename = callRenamer(exchange)
   return {
     ...reply,
-    blocks: reply.blocks.map((block) => (block.type === 'tool-call' ? { ...block, id: rename(block.id) } : block)),
+    blocks: reply.blocks.map((block) => (block.type === 'tool-call' ? { ...block, ...rename(block) } : block)),
   }
 }
 

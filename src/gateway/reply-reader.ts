@@ -4,12 +4,11 @@ import { codecOf } from '../protocol/codecs.ts'
 import { signatureMarkers, signaturesIn } from '../protocol/signatures.ts'
 import { createStreamReader, type EventObserver, type StreamReader } from '../protocol/stream-reader.ts'
 import { createTranslatingReader } from '../protocol/translating-reader.ts'
-import { ownCallIds } from '../protocol/translation/call-ids.ts'
 import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
 import { scopeOf } from './call.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
-import { encoderFor, rememberThoughts, replyContext } from './render-reply.ts'
+import { callRenamer, encoderFor, rememberThoughts, replyContext } from './render-reply.ts'
 
 export interface ReplyReader {
   readonly reader: StreamReader
@@ -36,7 +35,7 @@ function translating(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCo
   return createTranslatingReader({
     from: dispatch.protocol,
     encoder: encoderFor(exchange, replyContext(exchange, dispatch)),
-    renameCall: ownCallIds(exchange.admission.call.request.id),
+    renameCall: callRenamer(exchange),
     onEvent(event) {
       thoughts.add(event)
       if (event.type === 'thinking-end' && event.signature) sign(event.signature)

@@ -68,7 +68,7 @@ function translate(from: Protocol, to: Protocol, bytes: Buffer, size: number): T
     from,
     encoder: codecOf(to).createStreamEncoder(context(to, from)),
     onEvent: (event) => events.push(event),
-    renameCall: (id) => id,
+    renameCall: ({ id, name }) => ({ id, name }),
   })
   const out: Buffer[] = []
   for (let at = 0; at < bytes.length; at += size) out.push(...reader.push(bytes.subarray(at, at + size)))

@@ -20,8 +20,8 @@ export interface TranslatingReaderOptions extends SseScannerOptions {
   readonly encoder: StreamEncoder
   /** Is shown every event of the reply. */
   readonly onEvent: (event: IrEvent) => void
-  /** The id that the client gets of a call. */
-  readonly renameCall: (id: string) => string
+  /** The id and the name that the client gets of a call. */
+  readonly renameCall: (call: { id: string; name: string }) => { id: string; name: string }
 }
 
 export function createTranslatingReader(options: TranslatingReaderOptions): StreamReader {
@@ -34,7 +34,7 @@ class TranslatingReader implements StreamReader {
   readonly #decoder: StreamDecoder
   readonly #encoder: StreamEncoder
   readonly #onEvent: (event: IrEvent) => void
-  readonly #renameCall: (id: string) => string
+  readonly #renameCall: TranslatingReaderOptions['renameCall']
   #finish: IrFinish | null = null
   ending: StreamReader['ending'] = null
 
@@ -81,7 +81,7 @@ class TranslatingReader implements StreamReader {
   #write(events: readonly IrEvent[]): string {
     let text = ''
     for (const made of events) {
-      const event = made.type === 'tool-call-start' ? { ...made, id: this.#renameCall(made.id) } : made
+      const event = made.type === 'tool-call-start' ? { ...made, ...this.#renameCall(made) } : made
       this.#onEvent(event)
       if (event.type === 'finish') this.#finish = event
       else text += this.#encoder.encode(event)

@@ -43,7 +43,7 @@ const ROW: BookedRequest = {
 
 const GOOD: Traffic = {
   product: 'go',
-  protocol: 'anthropic-messages',
+  protocols: ['anthropic-messages'],
   exchanges: [EXCHANGE],
   booked: [ROW],
   before: standing(7n),

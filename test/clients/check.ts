@@ -8,8 +8,8 @@ import type { UpstreamExchange } from './upstream-host.ts'
 
 export interface Traffic {
   readonly product: Product
-  /** What the client speaks. */
-  readonly protocol: Protocol
+  /** What the client speaks, and in side calls. */
+  readonly protocols: readonly Protocol[]
   readonly exchanges: readonly UpstreamExchange[]
   readonly booked: readonly BookedRequest[]
   readonly before: Standing
@@ -41,7 +41,6 @@ function checkBooking(traffic: Traffic, exchange: UpstreamExchange, row: BookedR
   const isCut = exchange.turn.isCut ?? false
   const expected = {
     product: traffic.product,
-    protocol: traffic.protocol,
     upstreamProtocol: model.protocol,
     model: model.id,
     funding: fundingOf(traffic.product),
@@ -52,6 +51,8 @@ function checkBooking(traffic: Traffic, exchange: UpstreamExchange, row: BookedR
   const problems = Object.entries(expected)
     .filter(([name, value]) => row[name as keyof typeof expected] !== value)
     .map(([name, value]) => `expected ${name} ${value}, got ${row[name as keyof typeof expected]}`)
+  const isSpoken = traffic.protocols.some((protocol) => protocol === row.protocol)
+  if (!isSpoken) problems.push(`expected protocol ${traffic.protocols.join(' or ')}, got ${row.protocol}`)
   problems.push(...(isCut ? checkCutUsage(exchange, row.usage) : checkUsage(exchange.turn.usage, row.usage)))
   const charge = expectedCharge(model.price, row.usage)
   if (row.charged !== charge) problems.push(`expected a charge of ${charge}, got ${row.charged}`)

@@ -36,7 +36,7 @@ async function driveLoops(installed: readonly InstalledAgent[], wanted: RegExp):
 
 /** Takes scenarios until none is left. @returns problems of the lane's gateway */
 async function runLane(next: Iterator<[number, Work]> & Iterable<[number, Work]>, results: ScenarioResult[]) {
-  const stage = await openStage(WINDOW_LIMIT)
+  const stage = await openStage({ windowLimit: WINDOW_LIMIT, hasSideModels: true })
   try {
     for (const [index, work] of next) results[index] = await work(stage)
     return await endStage(stage)
@@ -52,7 +52,7 @@ async function driveRefusals(installed: readonly InstalledAgent[], wanted: RegEx
       .map((scenario) => (refusing: RefusingStage) => runRefusal({ refusing, installed: one, ...scenario })),
   )
   if (jobs.length === 0) return { results: [], gateway: [] }
-  const stage = await openStage(REFUSING_WINDOW_LIMIT)
+  const stage = await openStage({ windowLimit: REFUSING_WINDOW_LIMIT, hasSideModels: false })
   try {
     const refusing = await prepareRefusals(stage)
     const served = stage.upstream.exchanges().length

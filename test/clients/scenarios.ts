@@ -38,10 +38,13 @@ const messages = { product: 'go', protocol: 'anthropic-messages', model: MESSAGE
 const responses = { product: 'go', protocol: 'openai-responses', model: RESPONSES_MODEL } as const
 const google = { product: 'go', protocol: 'google-generate', model: GOOGLE_MODEL } as const
 
+const TITLE_CALL = { protocol: 'openai-responses', path: /\/responses$/ } as const
+const ROUTING_CALL = { protocol: 'google-generate', path: /:generateContent/ } as const
+
 /** What only this agent does, and an upstream that breaks off once: in its own protocol, and translated. */
 const OWN_LOOPS: Readonly<Record<AgentName, readonly LoopOptions[]>> = {
   opencode: [
-    { ...chat, name: 'zen, with a title by gpt-5.4-nano', product: 'zen', sideCall: /\/responses$/ },
+    { ...chat, name: 'zen, with a title by gpt-5.4-nano', product: 'zen', sideCall: TITLE_CALL },
     { ...messages, name: "by Zendo's model list", byModelList: true },
     { ...chat, name: 'chat, upstream cut once', cutFirst: true },
     { ...messages, name: 'messages, upstream cut once', cutFirst: true },
@@ -56,12 +59,12 @@ const OWN_LOOPS: Readonly<Record<AgentName, readonly LoopOptions[]>> = {
   codex: [
     { ...responses, name: 'WebSocket first', webSocket: true },
     { ...responses, name: 'a tool of free text, to chat', model: PATCH_MODEL },
-    { ...responses, name: 'tools in a group, to messages', model: GROUPED_MODEL },
+    { ...responses, name: 'tools in a group, to google', model: GROUPED_MODEL },
     { ...responses, name: 'responses, upstream cut once', cutFirst: true },
     { ...responses, name: 'responses to google, upstream cut once', model: GOOGLE_MODEL, cutFirst: true },
   ],
   'gemini-cli': [
-    { ...google, name: 'chooses its model by itself', calledBy: 'auto', sideCall: /:generateContent/ },
+    { ...google, name: 'chooses its model by itself', calledBy: 'auto', sideCall: ROUTING_CALL },
     { ...google, name: 'google, upstream cut once', cutFirst: true },
     { ...google, name: 'google to messages, upstream cut once', model: MESSAGES_MODEL, cutFirst: true },
   ],

@@ -48,7 +48,7 @@ export const MODELS: readonly TestModel[] = [CHAT_MODEL, MESSAGES_MODEL, RESPONS
 
 /** To Codex models of OpenAI, with the tools that it has only for them: free text, and tools in groups. */
 export const PATCH_MODEL: TestModel = { ...CHAT_MODEL, id: 'gpt-5.6-luna' }
-export const GROUPED_MODEL: TestModel = { ...MESSAGES_MODEL, id: 'gpt-6-luna' }
+export const GROUPED_MODEL: TestModel = { ...GOOGLE_MODEL, id: 'gpt-6-luna' }
 
 const ALL_MODELS: readonly TestModel[] = [...MODELS, PATCH_MODEL, GROUPED_MODEL]
 
@@ -79,11 +79,17 @@ export interface Stage {
   close(): Promise<void>
 }
 
-/** @param windowLimit dollars of the five-hour window */
-export async function openStage(windowLimit: number): Promise<Stage> {
+export interface StageOptions {
+  /** Dollars of the five-hour window. */
+  readonly windowLimit: number
+  /** Whether what the agents ask for by themselves is there. */
+  readonly hasSideModels: boolean
+}
+
+export async function openStage(options: StageOptions): Promise<Stage> {
   const upstream = await startScriptedUpstream()
   try {
-    const gateway = await startGateway({ config: configFor(upstream.baseUrls, windowLimit) })
+    const gateway = await startGateway({ config: configFor(upstream.baseUrls, options) })
     const books = openBooks(gateway.dataDir)
     return {
       gateway,
@@ -101,7 +107,7 @@ export async function openStage(windowLimit: number): Promise<Stage> {
   }
 }
 
-function configFor(baseUrls: Readonly<Record<Protocol, string>>, windowLimit: number): object {
+function configFor(baseUrls: Readonly<Record<Protocol, string>>, options: StageOptions): object {
   const providers = PROTOCOLS.map((protocol) => [
     providerOf(protocol),
     { protocol, baseUrl: baseUrls[protocol], apiKey: 'planted-upstream-key' },
@@ -120,12 +126,12 @@ function configFor(baseUrls: Readonly<Record<Protocol, string>>, windowLimit: nu
       [DEAR_MODEL]: { ...chat, products: ['zen'], maxOutput: 32_000, price: { input: '1000', output: '1000000' } },
       [FREE_MODEL]: { ...chat, products: ['zen'], free: true, anonymous: true },
     },
-    aliases: ALIASES,
+    aliases: options.hasSideModels ? ALIASES : {},
     anonymous: { requestsPerDay: FREE_REQUESTS },
     plans: {
       go: {
         windows: [
-          { name: '5 hour', kind: 'session', hours: 5, limit: windowLimit },
+          { name: '5 hour', kind: 'session', hours: 5, limit: options.windowLimit },
           { name: 'weekly', kind: 'calendar', unit: 'week', limit: 30 },
           { name: 'monthly', kind: 'anchored', unit: 'month', limit: 60 },
         ],

@@ -31,8 +31,8 @@ export interface LoopOptions {
   readonly byModelList?: boolean
   /** Codex tries a WebSocket first. */
   readonly webSocket?: boolean
-  /** Requests beside the loop that the agent must make for the scenario to mean something. */
-  readonly sideCall?: RegExp
+  /** A request beside the loop that the agent must make for the scenario to mean something. */
+  readonly sideCall?: { readonly protocol: Protocol; readonly path: RegExp }
 }
 
 const LOOP_LIMIT_MS = 60_000
@@ -72,11 +72,12 @@ async function loopIn(workDir: string, loop: Loop): Promise<ScenarioResult> {
   const booked = await endedRequests(stage, known)
   const exchanges = upstream.exchanges().slice(served)
   const after = await readStanding(stage)
-  const { product, protocol } = options
+  const { product, protocol, sideCall } = options
+  const protocols = sideCall ? [protocol, sideCall.protocol] : [protocol]
   const problems = [
     ...(await checkDone(task, result)),
     ...upstream.breaches().slice(breached),
-    ...checkTraffic({ product, protocol, exchanges, booked, before, after }),
+    ...checkTraffic({ product, protocols, exchanges, booked, before, after }),
     ...checkDoor(loop),
   ]
   if (exchanges.some(({ turn }) => turn.isCut) !== (options.cutFirst ?? false))
@@ -127,6 +128,7 @@ function checkDoor({ door, options }: Loop): string[] {
   if (options.webSocket && upgrades.length !== 1)
     problems.push(`expected one WebSocket attempt, got ${upgrades.length}`)
   const { sideCall } = options
-  if (sideCall && !door.knocks.some(({ path }) => sideCall.test(path))) problems.push(`no side call ${sideCall}`)
+  if (sideCall && !door.knocks.some(({ path }) => sideCall.path.test(path)))
+    problems.push(`no side call ${sideCall.path}`)
   return problems
 }

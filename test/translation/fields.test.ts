@@ -1,10 +1,14 @@
 /** No field of any request is lost in translation without a word. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { PROTOCOLS } from '../../src/base/words.ts'
+import { withParts } from '../../tools/config-reference.ts'
+import { TRANSLATION_PAGE, translationPageParts } from '../../tools/translation-reference.ts'
 import { membersOf, readDeclarations } from './declarations.ts'
 import { declaredFields } from './declared-fields.ts'
 import { COMPATIBLE, differences, OWN_VENDOR, observe } from './outcome.ts'
+import { FINISHES, isDelivered, REPLY_PARTS, readFinishes, writtenFinish } from './replies.ts'
 import { SAMPLES, sampleBodies, samplePaths } from './samples.ts'
 import { requestFields } from './sources.ts'
 
@@ -94,5 +98,34 @@ describe('the readers', () => {
   test('name the paths at which two bodies differ', () => {
     assert.deepEqual(differences({ a: [{ b: 1, c: 2 }], d: 1 }, { a: [{ b: 2, c: 2 }], d: 1, e: 1 }), ['a[].b', 'e'])
     assert.deepEqual(differences({ a: 1 }, { a: 1 }), [])
+  })
+})
+
+describe('docs/reference/translation.md', () => {
+  test('says what the codecs do', () => {
+    const page = readFileSync(TRANSLATION_PAGE, 'utf8')
+    assert.equal(withParts(page, translationPageParts()), page, 'run: node tools/translation-reference.ts')
+  })
+
+  test('knows every word of the vendors for why a reply ended', () => {
+    for (const protocol of PROTOCOLS) assert.ok(readFinishes(protocol).length >= 4, protocol)
+    for (const protocol of PROTOCOLS) {
+      for (const finish of FINISHES) assert.match(writtenFinish(protocol, finish), /^[A-Za-z_]+(: [a-z_]+)?$/)
+    }
+  })
+
+  test('text, thoughts and calls get through to every client', () => {
+    for (const name of [
+      'text',
+      'refusal',
+      'thoughts',
+      'signature of thoughts',
+      'redacted thoughts',
+      'call of a function',
+    ]) {
+      const part = REPLY_PARTS[name]
+      assert.ok(part)
+      for (const client of PROTOCOLS) assert.ok(isDelivered(client, part), `${name} to ${client}`)
+    }
   })
 })

@@ -112,6 +112,8 @@ describe('decoding a chat stream', () => {
       blocksOf(begin(0), begin(1), piece(0, '{"x"'), piece(1, '{"y"'), piece(0, ':1}'), piece(1, ':2}')),
       [call('c0', 'f', '{"x":1}'), call('c1', 'f', '{"y":2}')],
     )
+    const late = blocksOf(begin(0), piece(0, '{}'), begin(1), piece(0, ' '), piece(1, '{}'))
+    assert.deepEqual(late, [call('c0', 'f', '{}'), call('c1', 'f', '{}')])
     const order = eventsOf(begin(0), piece(0, '{"}":"\\"{"}'), begin(1), piece(1, '{}')).map(({ type }) => type)
     assert.ok(order.indexOf('tool-call-end') < order.lastIndexOf('tool-call-start'))
   })

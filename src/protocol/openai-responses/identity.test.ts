@@ -142,7 +142,7 @@ describe('a request back to its own protocol', () => {
         assert.deepEqual(encoded, wire)
         assert.deepEqual(decode(encoded), decode(wire))
       }),
-      { numRuns: 6000 },
+      { numRuns: 400 },
     )
   })
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { PROTOCOLS, type Protocol } from '../../base/words.ts'
 import type { IrSettings } from '../ir/request.ts'
-import { decodeSettings, encodeSettings, SETTINGS } from './settings.ts'
+import { decodeSettings, encodeSettings, SETTINGS, setAt, valueAt } from './settings.ts'
 
 const ALL: IrSettings = {
   temperature: 0.5,
@@ -84,5 +84,17 @@ describe('settings', () => {
       assert.throws(() => decodeSettings('openai-chat', { [field]: value }), { code: 'invalid_request', param: field })
     }
     assert.deepEqual(decodeSettings('openai-chat', { temperature: null, stop: 'END' }), { stop: ['END'] })
+  })
+})
+
+describe('a path that a client chose', () => {
+  test('never leads to what all objects share', () => {
+    for (const path of ['constructor.prototype.polluted', '__proto__.polluted', 'a.__proto__.polluted']) {
+      const body: Record<string, unknown> = {}
+      setAt(body, path, 1)
+      assert.equal(({} as Record<string, unknown>).polluted, undefined, path)
+      assert.equal(valueAt(body, path), 1, path)
+    }
+    assert.equal(valueAt({}, 'constructor.name'), undefined)
   })
 })

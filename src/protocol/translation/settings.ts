@@ -148,14 +148,28 @@ function vendorOf(protocol: Protocol): string {
 
 export function valueAt(body: WireObject, path: string): unknown {
   let value: unknown = body
-  for (const key of path.split('.')) value = asObject(value)?.[key]
+  for (const key of path.split('.')) {
+    const object = asObject(value)
+    value = object && Object.hasOwn(object, key) ? object[key] : undefined
+  }
   return value
 }
 
+/** Names come from clients' bodies: only own members are gone through, so that no path leads to what all objects share. */
 export function setAt(body: Record<string, unknown>, path: string, value: unknown): void {
   const keys = path.split('.')
   const last = keys.pop() as string
   let object = body
-  for (const key of keys) object = (object[key] ??= {}) as Record<string, unknown>
-  object[last] = value
+  for (const key of keys) {
+    const inner = Object.hasOwn(object, key) ? asObject(object[key]) : null
+    const next = inner ? (inner as Record<string, unknown>) : {}
+    if (!inner) setOwn(object, key, next)
+    object = next
+  }
+  setOwn(object, last, value)
+}
+
+/** Also for the name `__proto__`, which an assignment would take for something else. */
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
 }

@@ -1,0 +1,82 @@
+/** Shows every recorded answer to clients of the three other protocols, through the gateway and their own libraries. */
+import type { LedgerRow } from '../../support/ledger.ts'
+import { type Case, FAMILIES, type Family } from '../case.ts'
+import { randomFor } from '../random.ts'
+import { sideBySide } from '../suite.ts'
+import type { World } from '../world.ts'
+import { compare, type Difference } from './compare.ts'
+import { lossesOf } from './losses.ts'
+import { type Line, openLine, type Question, questionFor } from './question.ts'
+import { readByAiSdk } from './read-ai-sdk.ts'
+import { readChat } from './read-chat.ts'
+import { readGoogle } from './read-google.ts'
+import { readMessages } from './read-messages.ts'
+import { readResponses } from './read-responses.ts'
+import type { Seen } from './seen.ts'
+
+export type Verdict = 'passed' | 'disclosed' | 'failed'
+
+/** One answer shown to one library. */
+export interface TranslatedResult {
+  readonly replayed: Case
+  readonly target: Family
+  /** Tells the readings of one case apart in reports. */
+  readonly label: string
+  readonly verdict: Verdict
+  /** The reasons of what is not there. */
+  readonly losses: readonly string[]
+  readonly problems: readonly string[]
+}
+
+const READERS: Readonly<Record<Family, (line: Line, question: Question) => Promise<Seen>>> = {
+  'openai-chat': readChat,
+  'openai-responses': readResponses,
+  'anthropic-messages': readMessages,
+  'google-generate': readGoogle,
+}
+
+/** A quarter of the cases is read by the AI SDK too; always the same, whatever the seed. */
+const AI_SDK_SHARE = 0.25
+
+/** @param ownRows the rows of the cases called in their own protocol, by `family/name` */
+export async function runTranslated(
+  world: World,
+  cases: readonly Case[],
+  ownRows: ReadonlyMap<string, LedgerRow>,
+): Promise<TranslatedResult[]> {
+  const results: TranslatedResult[] = []
+  await sideBySide(world, cases, async (replayed) => {
+    const ownRow = ownRows.get(`${replayed.family}/${replayed.name}`) ?? null
+    const byAiSdk = randomFor(0, `${replayed.family}/${replayed.name}`)() < AI_SDK_SHARE
+    for (const target of FAMILIES) {
+      if (target === replayed.family) continue
+      results.push(await show(world, { replayed, target, ownRow, read: READERS[target], library: '' }))
+      if (!byAiSdk) continue
+      const read = (line: Line, question: Question) => readByAiSdk(target, line, question)
+      results.push(await show(world, { replayed, target, ownRow, read, library: ' (AI SDK)' }))
+    }
+  })
+  return results
+}
+
+interface Showing {
+  readonly replayed: Case
+  readonly target: Family
+  readonly ownRow: LedgerRow | null
+  readonly read: (line: Line, question: Question) => Promise<Seen>
+  readonly library: string
+}
+
+async function show(world: World, { replayed, target, ownRow, read, library }: Showing): Promise<TranslatedResult> {
+  const line = openLine(world)
+  const seen = await read(line, questionFor(replayed))
+  const head = line.head()
+  const row = head === null ? null : world.rowOf(head.requestId)
+  const differences = compare({ replayed, target, seen, row, ownRow })
+  const losses = lossesOf(replayed, target)
+  const isCovered = ({ field }: Difference) => losses.some(({ covers }) => covers.includes(field))
+  const problems = differences.filter((one) => !isCovered(one)).map(({ field, problem }) => `${field}: ${problem}`)
+  const verdict = problems.length > 0 ? 'failed' : losses.length > 0 ? 'disclosed' : 'passed'
+  const label = `${replayed.family}/${replayed.name} → ${target}${library}`
+  return { replayed, target, label, verdict, losses: losses.map(({ reason }) => reason), problems }
+}
