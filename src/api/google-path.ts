@@ -40,6 +40,7 @@ function decoded(text: string): string {
 
 /** What is to be counted: the body itself, or the whole request that it wraps. */
 export function countedBody(body: Buffer): Buffer {
-  const wrapped = asObject(asObject(parseJson(body))?.generateContentRequest)
+  const wire = asObject(parseJson(body))
+  const wrapped = asObject(wire?.generateContentRequest ?? wire?.generate_content_request)
   return wrapped ? Buffer.from(JSON.stringify(wrapped)) : body
 }

@@ -78,7 +78,7 @@ export async function countTokens(
   const [destination] = call.destinations
   // Without a key nothing limits how often the operator's credential would be used.
   const counted = destination && request.owner ? await askUpstream(gateway, call, destination, decoded, client) : null
-  return Math.max(1, counted ?? estimateInputTokens(decoded))
+  return Math.max(1, counted ?? estimateInputTokens(decoded, destination?.protocol))
 }
 
 /** Null when the upstream has no such route or does not answer: an estimate serves the client better than an error. */

@@ -12,6 +12,7 @@ import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from 
 import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
 import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
 import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
+import { refuseVendorState } from '../protocol/translation/vendor-state.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
 import { upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
 import { type Call, scopeOf } from './call.ts'
@@ -96,6 +97,7 @@ interface Made {
 
 function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
   const decoded = decodeCall(call)
+  refuseVendorState(decoded)
   const { request } = legaliseToolNames(restoreThoughts(decoded, recallFor(gateway, call)))
   const { body, warnings } = codecOf(destination.protocol).encodeRequest(request, targetOf(call, destination, quirks))
   const dropped = (quirks.dropFields ?? []).filter((name) => name in body)

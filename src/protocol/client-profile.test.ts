@@ -83,6 +83,16 @@ describe('a refusal is signalled', () => {
     assert.deepEqual(statuses('ai-sdk'), [402, 402, 401, 404, 400])
   })
 
+  it('as worth waiting when requests under way are all that is in the way', () => {
+    const busy = new AppError('plan_limit', MESSAGE, { limit, retryAfterSeconds: 5 })
+    for (const profile of PROFILES) {
+      const { status, headers, body } = signalled(profile, 'plan_limit', busy)
+      assert.deepEqual([status, headers['retry-after']], [429, '5'], profile)
+      assert.equal(JSON.parse(body).error.type, 'GoUsageLimitError')
+      assert.equal(headers['x-should-retry'], profile === 'claude-code' ? undefined : 'false')
+    }
+  })
+
   it('with a status that was chosen for it, whoever asks', () => {
     const upgrade = new AppError('unsupported_feature', 'No WebSocket here.', { status: 426 })
     for (const profile of PROFILES) assert.equal(signalled(profile, 'unsupported_feature', upgrade).status, 426)

@@ -34,7 +34,7 @@ export function encodeError(protocol: Protocol, error: AppError, context: ErrorC
   // Anthropic's SDK looks for the id under this name only.
   if (protocol === 'anthropic-messages') headers['request-id'] = context.requestId
   if (waitSeconds !== null) headers['retry-after'] = String(waitSeconds)
-  if (mustNotRepeat(error.code)) headers['x-should-retry'] = 'false'
+  if (mustNotRepeat(error.code) && !signal.mayRepeat) headers['x-should-retry'] = 'false'
   const members = { ...commonError(error, context), ...signal.members?.(error) }
   const body = JSON.stringify({
     // Some clients print the body as it is, so what people should read comes first.
@@ -54,6 +54,8 @@ function statusFor(error: AppError, signal: Signal): number {
 /** How a client is told a refusal so that it stops and shows the message: what differs from the general form. */
 interface Signal {
   readonly status?: number
+  /** Leaves out `x-should-retry: false`. */
+  readonly mayRepeat?: boolean
   readonly headers?: (error: AppError) => Record<string, string>
   /** Replace those of the error object. */
   readonly members?: (error: AppError) => Members
@@ -63,8 +65,11 @@ interface Signal {
   readonly rewrite?: (body: string) => string
 }
 
-/** What a refusal is about; all but `limit`, which is over at a known time, are met again by every repetition. */
-type Refusal = 'limit' | 'money' | 'key' | 'access' | 'request'
+/**
+ * What a refusal is about. `limit` is over at a known time, and when requests under way are all that is in its way
+ * (`busy`) in a few seconds; the others are met again by every repetition.
+ */
+type Refusal = 'limit' | 'busy' | 'money' | 'key' | 'access' | 'request'
 
 const PLAIN: Signal = {}
 const QUIET: Signal = { members: partPassingFaults, rewrite: escapePassingFaults }
@@ -74,8 +79,8 @@ const CODEX_LIMIT: Signal = { members: codexLimitMembers, headers: codexLimitHea
 const SIGNALS: Readonly<Record<ClientProfile, Readonly<Partial<Record<Refusal, Signal>>>>> = {
   // On 429 it waits for the reset, `opencode run` without a word.
   opencode: { limit: { ...QUIET, status: 402 }, money: QUIET, key: QUIET, access: QUIET, request: QUIET },
-  // It takes 403 for a matter of the key, and on 404 has a text of its own.
-  'claude-code': { key: { members: partKeyHeader }, access: { status: 410 } },
+  // It takes 403 for a matter of the key, has a text of its own on 404, and does as `x-should-retry` says.
+  'claude-code': { busy: { mayRepeat: true }, key: { members: partKeyHeader }, access: { status: 410 } },
   // It asks six times on everything but 400, and 429 of a type of its own.
   codex: {
     limit: CODEX_LIMIT,
@@ -91,14 +96,14 @@ const SIGNALS: Readonly<Record<ClientProfile, Readonly<Partial<Record<Refusal, S
 }
 
 /** Whatever heals by waiting is told to everybody alike. */
-function signalFor({ code }: AppError, profile: ClientProfile = 'other'): Signal {
-  const refusal = refusalOf(code)
+function signalFor(error: AppError, profile: ClientProfile = 'other'): Signal {
+  const refusal = refusalOf(error)
   return (refusal === null ? null : SIGNALS[profile][refusal]) ?? PLAIN
 }
 
-function refusalOf(code: ErrorCode): Refusal | null {
+function refusalOf({ code, retryAfterSeconds }: AppError): Refusal | null {
   const { retry, status, compatibleType } = errorClassOf(code)
-  if (retry === 'at_reset') return 'limit'
+  if (retry === 'at_reset') return retryAfterSeconds === undefined ? 'limit' : 'busy'
   if (retry !== 'never') return null
   if (status === 402) return 'money'
   if (compatibleType === 'AuthError') return 'key'

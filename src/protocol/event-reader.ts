@@ -14,6 +14,8 @@ export type Verdict = 'pass' | 'strip' | 'defer' | 'complete' | 'error'
 export interface EventReader {
   /** Takes a block of kind `event`. */
   onEvent(block: SseBlock): Verdict
+  /** Takes a block of kind `other`, for protocols whose errors can stand outside of events. */
+  onOther?(block: SseBlock): Verdict
   /** Whether a body that ends now, without a terminal event, is a whole reply. */
   mayEnd(): boolean
   summary(): ReplySummary

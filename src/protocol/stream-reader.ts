@@ -124,7 +124,7 @@ function relay(
     if (block.kind === 'event') {
       lastVerdict = judge(block)
       if (lastVerdict === 'defer') releaseDeferred(run)
-    } else if (block.kind === 'other') lastVerdict = 'pass'
+    } else if (block.kind === 'other') lastVerdict = events.onOther?.(block) ?? 'pass'
     if (lastVerdict === 'pass') pass(block, run)
     else if (lastVerdict === 'defer') defer(block)
     if (lastVerdict === 'pass' || lastVerdict === 'strip' || lastVerdict === 'defer') return true

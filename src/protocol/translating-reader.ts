@@ -66,7 +66,10 @@ class TranslatingReader implements StreamReader {
   }
 
   #take(block: SseBlock): string {
-    if (block.kind !== 'event') return ''
+    if (block.kind !== 'event') {
+      if (block.kind === 'other' && this.#events.onOther?.(block) === 'error') this.ending = 'error'
+      return ''
+    }
     const verdict = this.#events.onEvent(block)
     if (verdict === 'error') {
       this.ending = 'error'

@@ -60,7 +60,8 @@ export interface SessionOptions {
    * `nameless`: all but the ids of calls, which Google's protocol does not need.
    */
   readonly returns?: Returns
-  readonly headers?: Readonly<Record<string, string>>
+  /** Asked for with each request when it is a function. */
+  readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>)
   /** Members of the body that are sent as they are. */
   readonly more?: Readonly<Record<string, unknown>>
 }
@@ -94,7 +95,7 @@ export interface PairClient {
 export const MAX_OUTPUT = 4000
 
 /** A `fetch` that adds headers and remembers those of the last response. */
-export function recordingFetch(added: Readonly<Record<string, string>> = {}): {
+export function recordingFetch(added: SessionOptions['headers'] = {}): {
   fetch: typeof fetch
   headers(): Headers
 } {
@@ -102,7 +103,8 @@ export function recordingFetch(added: Readonly<Record<string, string>> = {}): {
   return {
     async fetch(input, init) {
       const headers = new Headers(init?.headers)
-      for (const [name, value] of Object.entries(added)) headers.set(name, value)
+      for (const [name, value] of Object.entries(typeof added === 'function' ? added() : added))
+        headers.set(name, value)
       const response = await fetch(input, { ...init, headers })
       last = response.headers
       return response

@@ -51,7 +51,12 @@ const results = joined(
   fc.record({
     functionResponse: joined(
       fc.record({ name: word }),
-      optional<unknown>({ id: word, response, scheduling: word, parts: fc.array(media, { minLength: 1, maxLength: 2 }) }),
+      optional<unknown>({
+        id: word,
+        response,
+        scheduling: word,
+        parts: fc.array(media, { minLength: 1, maxLength: 2 }),
+      }),
     ),
   }),
 )

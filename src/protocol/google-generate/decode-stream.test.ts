@@ -115,6 +115,11 @@ describe('the events of a streamed Google reply', () => {
     ])
   })
 
+  it('take a text that was whole for another value when it comes again', () => {
+    const again = ['a', 'b'].map((stringValue) => piece({ jsonPath: '$.x', stringValue }))
+    assert.deepEqual(blocksOf(start('f'), ...again), [call('call_0', 'f', '{"x":"b"}')])
+  })
+
   it('close a call whose last piece is missing, once', () => {
     const events = decode(start('f'), piece({ jsonPath: '$.a', stringValue: 'b' }))
     assert.deepEqual(

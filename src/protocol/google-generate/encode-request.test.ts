@@ -165,6 +165,11 @@ describe('signatures for Google', () => {
       { functionCall: { id: 'b', name: 'f_b', args: {} } },
     ])
     assert.deepEqual(modelParts(text('a'), thinking('S', null)), [{ text: 'a' }, { text: '', thoughtSignature: 'S' }])
+    assert.deepEqual(modelParts(thinking('S', null), thinking('T', null, 'hm'), text('a')), [
+      { text: '', thoughtSignature: 'S' },
+      { text: 'hm', thought: true },
+      { text: 'a', thoughtSignature: 'T' },
+    ])
   })
 
   it('belong to the first call when the client gives them back before the text', () => {

@@ -101,6 +101,7 @@ describe('a reply for a Google client', () => {
     assert.equal(ended('content_filter', 'RECITATION'), 'RECITATION')
     assert.equal(ended('pause'), 'OTHER')
     assert.equal(ended('other'), 'OTHER')
+    assert.equal(ended('other', 'UNEXPECTED_TOOL_CALL'), 'UNEXPECTED_TOOL_CALL')
   })
 
   it('shows thoughts only to those who asked', () => {

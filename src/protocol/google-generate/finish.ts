@@ -21,6 +21,14 @@ const FINISHES: ReadonlyMap<string, Finish> = new Map([
   ['IMAGE_SAFETY', 'content_filter'],
   ['IMAGE_PROHIBITED_CONTENT', 'content_filter'],
   ['IMAGE_RECITATION', 'content_filter'],
+  ['MALFORMED_FUNCTION_CALL', 'other'],
+  ['UNEXPECTED_TOOL_CALL', 'other'],
+  ['TOO_MANY_TOOL_CALLS', 'other'],
+  ['MALFORMED_RESPONSE', 'other'],
+  ['LANGUAGE', 'other'],
+  ['NO_IMAGE', 'other'],
+  ['IMAGE_OTHER', 'other'],
+  ['OTHER', 'other'],
 ])
 
 /** The numbers from 6 on mean different things at Google's two services: only those that amount to the same are here. */

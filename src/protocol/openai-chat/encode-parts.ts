@@ -77,7 +77,17 @@ function textPart(writer: ChatWriter, block: IrText): WireObject {
 function imagePart(writer: ChatWriter, { source, detail }: IrImage, path: string): WireObject {
   const url = addressOf(writer, source, path)
   if (url === null) throw unsupported('Images by file id cannot be sent to this model.', path)
-  return { type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } }
+  return {
+    type: 'image_url',
+    image_url: { url, ...(detail !== undefined && { detail: knownDetail(writer, detail, path) }) },
+  }
+}
+
+/** `original` is OpenAI's own word: others are told the most that they know. */
+function knownDetail(writer: ChatWriter, detail: string, path: string): string {
+  if (detail !== 'original' || writer.isOwn || writer.quirks.ownVendor === true) return detail
+  writer.warnOnce('detail', { action: 'changed', field: path, detail: 'detail is high' })
+  return 'high'
 }
 
 /** A data URL or an address; null for an id. */

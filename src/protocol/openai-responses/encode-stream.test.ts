@@ -49,7 +49,7 @@ describe('encoding a Responses stream', () => {
         ...['output_item.done', 'completed'],
       ],
     )
-    events.forEach(({ name, data }, i) => assert.deepEqual([data.type, data.sequence_number], [name, i]))
+    for (const [i, { name, data }] of events.entries()) assert.deepEqual([data.type, data.sequence_number], [name, i])
   })
 
   it('ends with a response that holds every item as it was done', () => {
@@ -233,13 +233,15 @@ describe('encoding a Responses stream', () => {
 
 const text = fc.string({ minLength: 1, maxLength: 20 })
 const name = fc.stringMatching(/^[a-z]{1,8}$/)
-const block: fc.Arbitrary<IrBlock> = fc.oneof(
-  fc.record({ type: fc.constant('text'), text }),
-  fc.record({ type: fc.constant('text'), text, isRefusal: fc.constant(true) }),
-  fc.record({ type: fc.constant('thinking'), text, signature: fc.option(text), mint: fc.constant(null) }),
-  fc.record({ type: fc.constant('tool-call'), id: fc.uuid(), name, kind: fc.constant('function'), input: text }),
-  fc.record({ type: fc.constant('tool-call'), id: fc.uuid(), name, kind: fc.constant('custom'), input: text }),
-) as fc.Arbitrary<IrBlock>
+const block = fc
+  .oneof(
+    fc.record({ type: fc.constant('text'), text }),
+    fc.record({ type: fc.constant('text'), text, isRefusal: fc.constant(true) }),
+    fc.record({ type: fc.constant('thinking'), text, signature: fc.option(text), mint: fc.constant(null) }),
+    fc.record({ type: fc.constant('tool-call'), id: fc.uuid(), name, kind: fc.constant('function'), input: text }),
+    fc.record({ type: fc.constant('tool-call'), id: fc.uuid(), name, kind: fc.constant('custom'), input: text }),
+  )
+  .map((value) => ({ ...value }) as IrBlock)
 
 /** The reply as the official SDK's helper puts it together from a stream. */
 async function readBySdk(stream: string) {
@@ -271,7 +273,8 @@ describe('a stream that was encoded', () => {
         const response = await readBySdk(stream)
         const texts = blocks.flatMap((each) => (each.type === 'text' && !each.isRefusal ? [each.text] : []))
         assert.equal(response.output_text, texts.join(''))
-        assert.deepEqual(JSON.parse(JSON.stringify(response.output)), responseOf(framesOf(stream).at(-1)?.data).output)
+        const items = JSON.stringify(response.output, (key, value) => (key.startsWith('parsed') ? undefined : value))
+        assert.deepEqual(JSON.parse(items), responseOf(framesOf(stream).at(-1)?.data).output)
       }),
       { numRuns: 50 },
     )

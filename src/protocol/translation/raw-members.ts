@@ -1,6 +1,7 @@
 /**
- * Members of messages, blocks and tools that only their own protocol knows, disclosed to every other: one warning for
- * each kind of member, at its first place. `encodeRaw` does the same for members of the body itself.
+ * Members of messages, blocks and tools that only their own protocol knows, or that one target has no place for,
+ * disclosed to it: one warning for each kind of member, at its first place. `encodeRaw` does the same for members of the
+ * body itself.
  */
 import type { Protocol } from '../../base/words.ts'
 import type { Warning } from '../codec.ts'
@@ -36,8 +37,11 @@ export function droppedMembers(request: IrRequest, target: Protocol): Warning[] 
     if (raw) noteMembers(raw, { source, kind, field, found })
   }
   request.tools.forEach((tool, i) => {
-    if (tool.type !== 'hosted') note(tool.raw, 'tool', `tools[${i}]`)
+    if (tool.type === 'hosted') return
+    note(tool.raw, 'tool', `tools[${i}]`)
+    if (tool.cache && target === 'openai-responses') addOnce(found, 'tool.cache', `tools[${i}].cache_control`)
   })
+  noteFormat(request, target, found)
   request.system.forEach((part, i) => {
     note(part.raw, 'text', `system[${i}]`)
   })
@@ -58,11 +62,45 @@ function noteBlocks(
   blocks.forEach((block, i) => {
     const place = `${field}[${i}]`
     if (block.type !== 'opaque') note(block.raw, block.type, place)
+    noteUnplaced(block, place, target, found)
     if (block.type === 'text' && block.citations?.some(({ protocol }) => protocol !== target)) {
       addOnce(found, 'text.citations', `${place}.citations`)
     }
-    if (block.type === 'tool-result') noteBlocks(block.content, `${place}.content`, target, found, note)
+    if (block.type !== 'tool-result') return
+    noteBlocks(block.content, `${place}.content`, target, found, note)
+    const marked = block.content.findIndex((part) => part.cache)
+    if (marked >= 0 && target === 'openai-chat')
+      addOnce(found, 'result.cache', `${place}.content[${marked}].cache_control`)
   })
+}
+
+/** What the IR has a word for, but the target no place. */
+function noteUnplaced(block: IrBlock, place: string, target: Protocol, found: Map<string, Warning>): void {
+  if (block.type === 'image' && block.detail !== undefined && target === 'anthropic-messages') {
+    addOnce(found, 'image.detail', `${place}.detail`)
+  }
+  if (block.type === 'document' && block.name !== undefined && target === 'google-generate') {
+    addOnce(found, 'document.name', `${place}.name`)
+  }
+  const isCall = block.type === 'tool-call' || block.type === 'tool-result'
+  if (isCall && block.cache && target === 'openai-responses') {
+    addOnce(found, `${block.type}.cache`, `${place}.cache_control`)
+  }
+}
+
+const FORMAT_PATHS: Readonly<Record<Protocol, string>> = {
+  'openai-chat': 'response_format.json_schema',
+  'openai-responses': 'text.format',
+  'anthropic-messages': 'output_config.format',
+  'google-generate': 'generationConfig.responseJsonSchema',
+}
+
+/** Anthropic and Google bind answers to a bare schema, and always strictly. */
+function noteFormat({ format, source }: IrRequest, target: Protocol, found: Map<string, Warning>): void {
+  if (format?.type !== 'json-schema' || target.startsWith('openai')) return
+  const path = FORMAT_PATHS[source]
+  if (format.description !== undefined) addOnce(found, 'format.description', `${path}.description`)
+  if (format.strict !== undefined) addOnce(found, 'format.strict', `${path}.strict`)
 }
 
 interface Place {

@@ -3,6 +3,7 @@ import type { Protocol } from '../../base/words.ts'
 import type { Warning } from '../codec.ts'
 import type { IrRequest } from '../ir/request.ts'
 import { asArray, type WireObject } from '../wire-value.ts'
+import { droppedMembers } from './raw-members.ts'
 import { setAt } from './settings.ts'
 
 /** The members of a wire object that are not in `known`; undefined when there are none. Null members count as absent. */
@@ -40,9 +41,10 @@ export function encodeRaw(request: IrRequest, target: Protocol, body: Record<str
     for (const [path, value] of Object.entries(request.raw)) setAt(body, path, value)
     return []
   }
-  return Object.entries(request.raw)
+  const members = Object.entries(request.raw)
     .filter(([path, value]) => !isGivenAnyway(request.source, path, value))
-    .map(([field]) => ({ action: 'dropped', field }))
+    .map(([field]): Warning => ({ action: 'dropped', field }))
+  return [...members, ...droppedMembers(request, target)]
 }
 
 /** Sealed reasoning is in answers of every upstream for who asks for it. */

@@ -59,7 +59,7 @@ function checkCalls({ replayed, target, seen }: Comparison): Difference[] {
   const expected = (replayed.expected.tool_calls ?? []).map((call): SeenCall => {
     const isText = call.kind === 'custom'
     const hasCustom = target === 'openai-chat' || target === 'openai-responses'
-    const input = isText ? (hasCustom ? call.arguments : { input: call.arguments }) : parsedInput(call.arguments || '{}')
+    const input = isText ? (hasCustom ? call.arguments : { input: call.arguments }) : (parsedInput(call.arguments || '{}') ?? {})
     return { id: call.id ?? '', name: call.name, input }
   })
   const madeUp = expected.map(({ id }) => id === '')
@@ -70,11 +70,14 @@ function checkCalls({ replayed, target, seen }: Comparison): Difference[] {
   return problems
 }
 
-function checkFinish({ replayed, seen }: Comparison): Difference[] {
+function checkFinish({ replayed, target, seen }: Comparison): Difference[] {
   const { finish_reason_canonical, tool_calls } = replayed.expected
+  const byCalls = (tool_calls ?? []).length > 0 ? 'tool_calls' : 'stop'
   // Of a stream that ended without a reason, what it held says how it ended.
-  const expected = finish_reason_canonical ?? ((tool_calls ?? []).length > 0 ? 'tool_calls' : 'stop')
-  return same('finish', expected, seen.finish)
+  const expected = finish_reason_canonical ?? byCalls
+  const hasWord = target === 'openai-chat' || target === 'anthropic-messages'
+  const isPlain = expected === 'stop' || expected === 'tool_calls'
+  return same('finish', isPlain && !hasWord ? byCalls : expected, seen.finish)
 }
 
 /** Every counter that the client's protocol has a place for. */

@@ -21,7 +21,8 @@ export const TOOL_SCHEMA = { type: 'object' as const, additionalProperties: true
 export const FORMAT_SCHEMA = { type: 'object' as const, properties: {}, additionalProperties: false }
 
 export function questionFor({ family, name, stream, expected, features }: Case): Question {
-  const tools = new Map((expected.tool_calls ?? []).map((call) => [call.name, call.kind === 'custom']))
+  const calls = (expected.tool_calls ?? []).filter(({ name: tool }) => tool !== '')
+  const tools = new Map(calls.map((call) => [call.name, call.kind === 'custom']))
   return {
     model: modelIdOf(family, name),
     stream,

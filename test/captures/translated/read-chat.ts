@@ -64,7 +64,8 @@ function seenOf({ choices, usage }: Completion, reasoning: string): Seen {
     reasoning,
     refusal: choice?.message.refusal ?? '',
     calls: (choice?.message.tool_calls ?? []).map(callOf),
-    finish: FINISHES[choice?.finish_reason ?? ''] ?? null,
+    // A refusal is a plain end here; its own member says what it is.
+    finish: choice?.message.refusal ? 'content_filter' : (FINISHES[choice?.finish_reason ?? ''] ?? null),
     usage: usage ? usageOf(usage) : null,
     failure: null,
   }

@@ -39,6 +39,7 @@ const FINISHES: Readonly<Record<string, string>> = {
   RECITATION: 'content_filter',
   MODEL_ARMOR: 'content_filter',
   OTHER: 'other',
+  MALFORMED_FUNCTION_CALL: 'other',
 }
 
 function seenOf(chunks: readonly GenerateContentResponse[]): Seen {
