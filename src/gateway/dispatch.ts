@@ -9,10 +9,9 @@ import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
 import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
-import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
+import { translateRequest } from '../protocol/translate-request.ts'
 import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
 import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
-import { refuseVendorState } from '../protocol/translation/vendor-state.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
 import { upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
 import { type Call, scopeOf } from './call.ts'
@@ -97,9 +96,8 @@ interface Made {
 
 function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
   const decoded = decodeCall(call)
-  refuseVendorState(decoded)
-  const { request } = legaliseToolNames(restoreThoughts(decoded, recallFor(gateway, call)))
-  const { body, warnings } = codecOf(destination.protocol).encodeRequest(request, targetOf(call, destination, quirks))
+  const known = restoreThoughts(decoded, recallFor(gateway, call))
+  const { body, warnings } = translateRequest(known, destination.protocol, targetOf(call, destination, quirks))
   const dropped = (quirks.dropFields ?? []).filter((name) => name in body)
   const kept =
     dropped.length === 0 ? body : Object.fromEntries(Object.entries(body).filter(([name]) => !dropped.includes(name)))

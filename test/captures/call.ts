@@ -71,8 +71,12 @@ const MINIMAL: Readonly<Record<Family, object>> = {
 
 /** The problems in what the upstream received, against the body that the client sent. */
 export function checkForwardedBody(call: Call, forwarded: Buffer): string[] {
-  const sent = requestBody(call, call.replayed.name)
-  if (call.asksUsage === false) return checkOptIn(sent, forwarded)
+  return checkSameBytes(requestBody(call, call.replayed.name), forwarded, call.asksUsage)
+}
+
+/** `asksUsage` false: a chat stream whose client did not ask for usage. */
+export function checkSameBytes(sent: Buffer, forwarded: Buffer, asksUsage: boolean | null): string[] {
+  if (asksUsage === false) return checkOptIn(sent, forwarded)
   return forwarded.equals(sent) ? [] : [firstDifference('forwarded body', sent, forwarded)]
 }
 

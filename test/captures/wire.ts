@@ -57,6 +57,8 @@ export interface Asked {
   readonly action: 'answer' | 'count'
   readonly model: string | null
   readonly form: Form
+  /** Google has it in the path; elsewhere the body tells. */
+  readonly isStream: boolean
 }
 
 const GOOGLE_PATH = /\/models\/(.+):(generateContent|streamGenerateContent|countTokens)$/
@@ -66,13 +68,14 @@ export function readPath(url: string): Asked {
   const google = GOOGLE_PATH.exec(decodeURIComponent(path))
   const action = /(?:countTokens|count_tokens|input_tokens)$/.test(path) ? 'count' : 'answer'
   if (google) {
-    const form = google[2] === 'streamGenerateContent' && !query.includes('alt=sse') ? 'array' : 'sse'
-    return { family: 'google-generate', action, model: google[1] ?? null, form }
+    const isStream = google[2] === 'streamGenerateContent'
+    const form = isStream && !query.includes('alt=sse') ? 'array' : 'sse'
+    return { family: 'google-generate', action, model: google[1] ?? null, form, isStream }
   }
   const family = path.includes('/messages')
     ? 'anthropic-messages'
     : path.includes('/responses')
       ? 'openai-responses'
       : 'openai-chat'
-  return { family, action, model: null, form: 'sse' }
+  return { family, action, model: null, form: 'sse', isStream: false }
 }

@@ -64,9 +64,11 @@ export interface WorldOptions {
   readonly config?: object
   /** Upstreams in place of the usual ones. */
   readonly dialects?: Partial<typeof DIALECTS>
+  /** What the gateway is told of them, in place of the usual. */
+  readonly quirks?: typeof QUIRKS
 }
 
-export async function startWorld({ config, dialects }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ config, dialects, quirks }: WorldOptions = {}): Promise<World> {
   const servers = new Map<Protocol, StrictServer>()
   for (const protocol of PROTOCOLS) {
     servers.set(protocol, await startStrictServer((dialects?.[protocol] ?? DIALECTS[protocol])()))
@@ -74,10 +76,12 @@ export async function startWorld({ config, dialects }: WorldOptions = {}): Promi
   const closeServers = async (): Promise<void> => {
     for (const server of servers.values()) await server.close()
   }
-  const gateway = await startGateway({ config: { ...configFor(servers), ...config } }).catch(async (error: unknown) => {
-    await closeServers()
-    throw error
-  })
+  const gateway = await startGateway({ config: { ...configFor(servers, { ...QUIRKS, ...quirks }), ...config } }).catch(
+    async (error: unknown) => {
+      await closeServers()
+      throw error
+    },
+  )
   const ledger = openLedger(gateway.dataDir)
   const upstream = (protocol: Protocol): StrictServer => servers.get(protocol) as StrictServer
   return {
@@ -110,14 +114,14 @@ export async function startWorld({ config, dialects }: WorldOptions = {}): Promi
   }
 }
 
-function configFor(servers: ReadonlyMap<Protocol, StrictServer>): object {
+function configFor(servers: ReadonlyMap<Protocol, StrictServer>, quirks: typeof QUIRKS): object {
   const providers = [...servers].map(([protocol, { baseUrl }]) => [
     `at-${protocol}`,
     {
       protocol,
       baseUrl,
       apiKey: UPSTREAM_SECRET,
-      ...(QUIRKS[protocol] && { quirks: { [protocol]: QUIRKS[protocol] } }),
+      ...(quirks[protocol] && { quirks: { [protocol]: quirks[protocol] } }),
     },
   ])
   const models = [...servers.keys()].map((protocol) => [modelOf(protocol), modelEntry(protocol, [`at-${protocol}`])])

@@ -5,6 +5,7 @@ import type { Quirks } from '../../src/base/quirks.ts'
 import type { Protocol } from '../../src/base/words.ts'
 import type { UpstreamTarget, Warning } from '../../src/protocol/codec.ts'
 import { codecOf } from '../../src/protocol/codecs.ts'
+import { translateRequest } from '../../src/protocol/translate-request.ts'
 import type { WireObject } from '../../src/protocol/wire-value.ts'
 import type { SampleBodies } from './samples.ts'
 
@@ -38,7 +39,9 @@ function translate(body: WireObject, from: Protocol, to: Protocol, quirks: Quirk
   const model = typeof body.model === 'string' ? body.model : 'gemini-3.8-flash'
   try {
     const request = codecOf(from).decodeRequest(body, { model, stream })
-    return codecOf(to).encodeRequest(request, target(quirks))
+    return from === to
+      ? codecOf(to).encodeRequest(request, target(quirks))
+      : translateRequest(request, to, target(quirks))
   } catch (error) {
     if (error instanceof AppError) return error
     throw error

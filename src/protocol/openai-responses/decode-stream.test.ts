@@ -162,6 +162,12 @@ describe('decoding a Responses stream', () => {
     assert.equal(refused.finish?.finish, 'content_filter')
   })
 
+  it('ends a part when the next one begins, so that nothing has to wait', () => {
+    const events = decode([piece('output_text', 'a'), piece('output_text', 'b', { content_index: 1 }), completed()])
+    const texts = types(events).filter((type) => type.startsWith('text'))
+    assert.deepEqual(texts, ['text-start', 'text-delta', 'text-end', 'text-start', 'text-delta', 'text-end'])
+  })
+
   it('passes hosted tools on as they are, once they are done', () => {
     const search = { type: 'web_search_call', id: 'ws_1', status: 'completed' }
     assert.deepEqual(blocks(added({ type: 'web_search_call' }), done(search), done(message(output('a')), 1)), [

@@ -182,6 +182,12 @@ describe('a request back to its own protocol', () => {
       ],
     }
     assert.deepEqual(reencode(wire), { model: 'up', input: [{ role: 'user', content: 'Hi' }] })
+    const tools = { type: 'additional_tools', role: 'developer', tools: [{ type: 'function', name: 'run' }] }
+    const empty = wire.input.slice(1)
+    assert.deepEqual(reencode({ model: 'up', input: [...empty, tools, { role: 'user', content: 'Hi' }] }).input, [
+      tools,
+      { role: 'user', content: 'Hi' },
+    ])
   })
 
   it('takes the seal off a signature that is for this upstream, with the id that was made for its client', () => {

@@ -7,6 +7,7 @@ import type { Protocol } from '../../base/words.ts'
 import type { Warning } from '../codec.ts'
 import type { IrBlock } from '../ir/block.ts'
 import type { IrRequest } from '../ir/request.ts'
+import { toolGroupOf } from '../openai-responses/marks.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
 
 /** In `raw`, an object under one of these names holds members of the wire's object of that name. */
@@ -39,6 +40,7 @@ export function droppedMembers(request: IrRequest, target: Protocol): Warning[] 
   request.tools.forEach((tool, i) => {
     if (tool.type === 'hosted') return
     note(tool.raw, 'tool', `tools[${i}]`)
+    if (toolGroupOf(tool.raw)?.wire.description) addOnce(found, 'group.description', `tools[${i}].description`)
     if (tool.cache && target === 'openai-responses') addOnce(found, 'tool.cache', `tools[${i}].cache_control`)
   })
   noteFormat(request, target, found)
