@@ -67,7 +67,9 @@ function cellOf(outcome: Outcome): string {
       const details = outcome.warnings.map(({ action, detail }) =>
         detail === undefined ? action : `${action}: ${detail}`,
       )
-      return clean([...new Set(details)].join('; '))
+      const told = clean([...new Set(details)].join('; '))
+      const isPart = outcome.paths.length > 0 && outcome.warnings.every(({ action }) => action === 'dropped')
+      return isPart ? `${pathsOf(outcome.paths)}; a member ${told}` : told
     }
     case 'dropped':
       return 'dropped'
