@@ -68,7 +68,8 @@ function cellOf(outcome: Outcome): string {
         detail === undefined ? action : `${action}: ${detail}`,
       )
       const told = clean([...new Set(details)].join('; '))
-      const isPart = outcome.paths.length > 0 && outcome.warnings.every(({ action }) => action === 'dropped')
+      const isPart =
+        outcome.paths.length > 0 && outcome.warnings.every(({ action, detail }) => action === 'dropped' && !detail)
       return isPart ? `${pathsOf(outcome.paths)}; a member ${told}` : told
     }
     case 'dropped':
