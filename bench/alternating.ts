@@ -1,13 +1,18 @@
 /** Measures the time to the first token at one request at a time, in turns through the subject and without it. */
+import { endMarkOf } from './answer.ts'
 import { buildRequest } from './bodies.ts'
 import type { AlternatingJob, AlternatingResult } from './job.ts'
 import { type Connection, type Exchange, openConnection } from './load-connection.ts'
+import { FIRST_TOKEN_TEXT } from './mock-replies.ts'
 import { addSample, createSamples, percentilesOf, type Samples } from './samples.ts'
 
 interface Side {
   readonly request: Buffer
   readonly connection: Connection
   readonly samples: Samples
+  /** The answer until its first token, whose time is then known. */
+  begun: string
+  firstTokenAtMs: number
   answered: number
 }
 
@@ -40,20 +45,45 @@ function openSide(job: AlternatingJob, target: AlternatingJob['target'], turns: 
   const side: Side = {
     request: buildRequest(target, job.body),
     samples: createSamples(),
+    begun: '',
+    firstTokenAtMs: 0,
     answered: 0,
     connection: openConnection(target.port, {
+      endMark: endMarkOf(target.protocol),
+      onBody: (_exchange, _newEvents, bytes) => lookForToken(side, bytes),
       onDone: (exchange) => {
-        if (exchange.status === 200) recordFirstToken(side, turns, exchange)
-        else countFailure(turns, `${exchange.status} ${exchange.failureText}`)
+        const failure = failureOf(side, exchange)
+        if (failure === undefined) recordFirstToken(side, turns, exchange)
+        else countFailure(turns, failure)
+        startOver(side)
         onEnd()
       },
       onBroken: (reason) => {
         countFailure(turns, reason)
+        startOver(side)
         onEnd()
       },
     }),
   }
   return side
+}
+
+/** Protocols say different things before their first token, so it is the text that counts and not the first byte. */
+function lookForToken(side: Side, bytes: Buffer): void {
+  if (side.firstTokenAtMs > 0) return
+  side.begun += bytes.toString('latin1')
+  if (side.begun.includes(FIRST_TOKEN_TEXT)) side.firstTokenAtMs = performance.now()
+}
+
+function failureOf(side: Side, exchange: Exchange): string | undefined {
+  if (exchange.status !== 200) return `${exchange.status} ${exchange.failureText}`
+  if (side.firstTokenAtMs === 0) return 'a stream without its first token'
+  return exchange.ends === 1 ? undefined : `a stream with ${exchange.ends} ends`
+}
+
+function startOver(side: Side): void {
+  side.begun = ''
+  side.firstTokenAtMs = 0
 }
 
 function countFailure(turns: Turns, reason: string): void {
@@ -64,7 +94,7 @@ function countFailure(turns: Turns, reason: string): void {
 function recordFirstToken(side: Side, turns: Turns, exchange: Exchange): void {
   side.answered++
   if (exchange.startedAtMs >= turns.measureFromMs) {
-    addSample(side.samples, exchange.firstByteAtMs - exchange.startedAtMs)
+    addSample(side.samples, side.firstTokenAtMs - exchange.startedAtMs)
   }
 }
 

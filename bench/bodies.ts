@@ -4,15 +4,18 @@
  * The large one is a long agent session: escaped source code in tool results, 40 tools, and `stream` after all of it,
  * which is the order in which the AI SDK writes it and the dearest one for a gateway that looks for it.
  */
+import type { Protocol } from '../src/base/words.ts'
+import { type Asked, chatTurn, SHAPES, type Session, type ToolText, type Turn } from './body-shapes.ts'
 import type { BodyKind, Target } from './job.ts'
 
+/** In chat's shape; the same session is a little more or less in the others. */
 const LARGE_BODY_BYTES = 400_000
 const TOOL_COUNT = 40
 const STREAMING: ReadonlySet<BodyKind> = new Set(['stream', 'paced', 'first-token'])
 
 /** Request line, headers and body in one buffer, sent as it is for every request of a job. */
 export function buildRequest(target: Target, kind: BodyKind): Buffer {
-  const body = Buffer.from(JSON.stringify(buildBody(target.model, kind)))
+  const body = Buffer.from(JSON.stringify(buildBody(target.protocol, target.model, kind)))
   const head = [
     `POST ${target.path} HTTP/1.1`,
     `host: 127.0.0.1:${target.port}`,
@@ -25,44 +28,43 @@ export function buildRequest(target: Target, kind: BodyKind): Buffer {
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body])
 }
 
-export function buildBody(model: string, kind: BodyKind): unknown {
-  if (kind === 'large') return largeBody(model)
-  const streaming = STREAMING.has(kind) ? { stream: true, stream_options: { include_usage: true } } : {}
+export function buildBody(protocol: Protocol, model: string, kind: BodyKind): object {
+  const asked: Asked = { model, stream: isStreamed(kind) }
+  return SHAPES[protocol](kind === 'large' ? largeSession() : SHORT_SESSION, asked)
+}
+
+/** Whether the answer comes as a stream. */
+export function isStreamed(kind: BodyKind): boolean {
+  return STREAMING.has(kind)
+}
+
+const SHORT_SESSION: Session = {
+  system: 'You are a coding agent. Answer briefly.',
+  task: 'Rename the variable "rows" in src/store/usage.ts and say what changed.',
+  turns: [],
+  tools: [],
+}
+
+function largeSession(): Session {
+  const turns: Turn[] = []
+  const session: Session = { ...SHORT_SESSION, system: sourceText(0, 12_000), turns, tools: tools() }
+  let size = JSON.stringify(SHAPES['openai-chat'](session, { model: 'bench-large', stream: false })).length
+  for (let count = 1; size < LARGE_BODY_BYTES; count++) {
+    const turn = toolTurn(count, Math.min(6_000, LARGE_BODY_BYTES - size))
+    turns.push(turn)
+    size += JSON.stringify(chatTurn(turn)).length - 1
+  }
+  return session
+}
+
+function toolTurn(count: number, characters: number): Turn {
   return {
-    model,
-    max_tokens: 2048,
-    messages: [
-      { role: 'system', content: 'You are a coding agent. Answer briefly.' },
-      { role: 'user', content: 'Rename the variable "rows" in src/store/usage.ts and say what changed.' },
-    ],
-    ...streaming,
+    id: `call_${count}`,
+    tool: `tool_${count % TOOL_COUNT}`,
+    input: { path: `src/module-${count}/index.ts`, offset: count * 40, limit: 200 },
+    said: `Reading part ${count} before changing it.`,
+    result: sourceText(count, characters),
   }
-}
-
-function largeBody(model: string): unknown {
-  const messages: unknown[] = [{ role: 'system', content: sourceText(0, 12_000) }]
-  const body = { model, max_tokens: 2048, messages, tools: tools(), tool_choice: 'auto', stream: false }
-  let size = JSON.stringify(body).length
-  for (let turn = 1; size < LARGE_BODY_BYTES; turn++) {
-    const added = [toolCall(turn), toolResult(turn, Math.min(6_000, LARGE_BODY_BYTES - size))]
-    messages.push(...added)
-    size += JSON.stringify(added).length - 1
-  }
-  return body
-}
-
-function toolCall(turn: number): unknown {
-  const path = JSON.stringify({ path: `src/module-${turn}/index.ts`, offset: turn * 40, limit: 200 })
-  const call = {
-    id: `call_${turn}`,
-    type: 'function',
-    function: { name: `tool_${turn % TOOL_COUNT}`, arguments: path },
-  }
-  return { role: 'assistant', content: `Reading part ${turn} before changing it.`, tool_calls: [call] }
-}
-
-function toolResult(turn: number, characters: number): unknown {
-  return { role: 'tool', tool_call_id: `call_${turn}`, content: sourceText(turn, characters) }
 }
 
 /** Source code as tools return it: about one character in twenty needs a JSON escape, and a few are not ASCII. */
@@ -84,22 +86,19 @@ const sourceLines: readonly ((line: number) => string)[] = [
   (line) => `${line}\t}\n`,
 ]
 
-function tools(): unknown[] {
+function tools(): ToolText[] {
   return Array.from({ length: TOOL_COUNT }, (_, index) => ({
-    type: 'function',
-    function: {
-      name: `tool_${index}`,
-      description: `Tool ${index}: reads or changes files of the project. "path" is relative to its root.`,
-      parameters: {
-        type: 'object',
-        properties: {
-          path: { type: 'string', description: 'Relative path' },
-          model: { type: 'string', description: 'A key named like the one a gateway looks for' },
-          limit: { type: 'integer', minimum: 1 },
-        },
-        required: ['path'],
-        additionalProperties: false,
+    name: `tool_${index}`,
+    description: `Tool ${index}: reads or changes files of the project. "path" is relative to its root.`,
+    schema: {
+      type: 'object',
+      properties: {
+        path: { type: 'string', description: 'Relative path' },
+        model: { type: 'string', description: 'A key named like the one a gateway looks for' },
+        limit: { type: 'integer', minimum: 1 },
       },
+      required: ['path'],
+      additionalProperties: false,
     },
   }))
 }

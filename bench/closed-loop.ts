@@ -1,7 +1,8 @@
 /** Runs a closed loop: N connections, each sends its next request when the last is answered. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { buildRequest } from './bodies.ts'
-import type { BodyKind, ClosedLoopJob, ClosedLoopResult } from './job.ts'
+import { endMarkOf } from './answer.ts'
+import { buildRequest, isStreamed } from './bodies.ts'
+import type { ClosedLoopJob, ClosedLoopResult } from './job.ts'
 import { type Connection, type Exchange, openConnection } from './load-connection.ts'
 import { PACE_MS } from './mock-replies.ts'
 import { type CoreTime, readCoreTimes, readCpuUs, readRssBytes } from './proc.ts'
@@ -13,7 +14,6 @@ const DRAIN_LIMIT_MS = 10_000
 const DRAIN_POLL_MS = 20
 /** A stream is held when at most this share of its events is later than one pace behind its schedule. */
 const LATE_SHARE = 0.01
-const STREAMED: ReadonlySet<BodyKind> = new Set(['stream', 'paced'])
 
 interface Tally {
   answered: number
@@ -77,17 +77,22 @@ function openLoop(job: ClosedLoopJob, request: Buffer, tally: Tally): Connection
     tally.inFlight--
     start(connection, request, tally)
   }
+  const streamed = isStreamed(job.body)
   const connection: Connection = openConnection(job.target.port, {
     onDone: (exchange) => {
-      if (exchange.status === 200) countAnswer(tally, exchange, clock)
-      else countFailure(tally, `${exchange.status} ${exchange.failureText}`)
+      if (exchange.status !== 200) countFailure(tally, `${exchange.status} ${exchange.failureText}`)
+      else if (streamed && exchange.ends !== 1) countFailure(tally, `a stream with ${exchange.ends} ends`)
+      else countAnswer(tally, exchange, clock)
       next()
     },
     onBroken: (reason) => {
       countFailure(tally, reason)
       next()
     },
-    ...(STREAMED.has(job.body) && { onBody: (exchange, events) => onEvents(tally, clock, exchange, events) }),
+    ...(streamed && {
+      onBody: (exchange, events) => onEvents(tally, clock, exchange, events),
+      endMark: endMarkOf(job.target.protocol),
+    }),
   })
   return connection
 }

@@ -1,4 +1,6 @@
 /** What the runner asks of the load generator and what it gets back: plain data that crosses the process border. */
+import type { Protocol } from '../src/base/words.ts'
+import type { Answer } from './answer.ts'
 import type { Percentiles } from './samples.ts'
 
 /** Which prepared request is sent, and so which scripted answer the mock gives. */
@@ -6,7 +8,9 @@ export type BodyKind = 'small' | 'large' | 'stream' | 'paced' | 'first-token'
 
 export interface Target {
   readonly port: number
-  /** Full path of the chat completions route. */
+  /** What is spoken there. */
+  readonly protocol: Protocol
+  /** Full path of the route, with the query. */
   readonly path: string
   readonly key: string | undefined
   readonly model: string
@@ -48,7 +52,7 @@ export type Job = ClosedLoopJob | AlternatingJob | ProbeJob
 export interface Answers {
   /** Complete 200 answers over the whole job: warm-up, window and drain. */
   readonly answered: number
-  /** Other answers, broken connections and requests without an answer ten seconds after the end. */
+  /** Other answers, streams without their end, broken connections, and no answer ten seconds after the last request. */
   readonly failed: number
   readonly firstFailure: string | undefined
 }
@@ -77,7 +81,7 @@ export interface ClosedLoopResult extends Answers {
 
 export interface AlternatingResult extends Answers {
   readonly kind: 'alternating'
-  /** From sending the request to the first byte of the body. */
+  /** From sending the request to the first token. */
   readonly firstTokenMs: Percentiles
   readonly directFirstTokenMs: Percentiles
   /** Requests answered by the mock without a gateway. */
@@ -88,6 +92,8 @@ export interface ProbeResult extends Answers {
   readonly kind: 'probe'
   readonly bodyBytes: number
   readonly bodySha256: string
+  /** What the body says, whatever it is written in. */
+  readonly answer: Answer | undefined
 }
 
 export type JobResult = ClosedLoopResult | AlternatingResult | ProbeResult

@@ -16,6 +16,8 @@ export interface Exchange {
   bodyBytes: number
   /** Server-sent events so far. */
   events: number
+  /** End marks so far: one in a stream that came to its end. */
+  ends: number
   /** The first bytes of an answer that is not a 200. */
   failureText: string
 }
@@ -26,6 +28,8 @@ export interface ConnectionEvents {
   readonly onBroken: (reason: string) => void
   /** Body bytes arrived; `newEvents` events were completed by them. */
   readonly onBody?: (exchange: Exchange, newEvents: number, bytes: Buffer) => void
+  /** What a stream ends with; looked for only with `onBody`. Its first character stands in it once. */
+  readonly endMark?: string
 }
 
 export interface Connection {
@@ -40,18 +44,24 @@ interface ConnectionState {
   socket: Socket | undefined
   busy: boolean
   lastByte: number
+  readonly endMark: Buffer
+  /** Bytes of the end mark that the last read ended with. */
+  matched: number
 }
 
 const READ_BUFFER_BYTES = 64 * 1024
 const LINE_FEED = 10
 
 export function openConnection(port: number, events: ConnectionEvents): Connection {
-  const state: ConnectionState = { port, events, exchange: newExchange(), socket: undefined, busy: false, lastByte: 0 }
+  const endMark = Buffer.from(events.endMark ?? '')
+  const scan = { lastByte: 0, endMark, matched: 0 }
+  const state: ConnectionState = { port, events, exchange: newExchange(), socket: undefined, busy: false, ...scan }
   return {
     send: (request) => {
       state.socket ??= openSocket(state)
       Object.assign(state.exchange, newExchange(), { startedAtMs: performance.now() })
       state.busy = true
+      state.matched = 0
       state.socket.write(request)
     },
     close: () => {
@@ -62,7 +72,7 @@ export function openConnection(port: number, events: ConnectionEvents): Connecti
 }
 
 function newExchange(): Exchange {
-  return { status: 0, startedAtMs: 0, firstByteAtMs: 0, endedAtMs: 0, bodyBytes: 0, events: 0, failureText: '' }
+  return { status: 0, startedAtMs: 0, firstByteAtMs: 0, endedAtMs: 0, bodyBytes: 0, events: 0, ends: 0, failureText: '' }
 }
 
 function openSocket(state: ConnectionState): Socket {
@@ -102,16 +112,25 @@ function onBody(state: ConnectionState, bytes: Buffer, start: number, end: numbe
   state.events.onBody(exchange, newEvents, bytes.subarray(start, end))
 }
 
-/** An event ends with an empty line; the mock writes LF only. */
+/** An event ends with an empty line; neither the mock nor Zendo writes carriage returns. */
 function countEvents(state: ConnectionState, bytes: Buffer, start: number, end: number): number {
+  const { endMark } = state
   let found = 0
   let last = state.lastByte
+  let matched = state.matched
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number
     if (byte === LINE_FEED && last === LINE_FEED) found++
     last = byte
+    if (byte === endMark[matched]) matched++
+    else if (matched > 0) matched = byte === endMark[0] ? 1 : 0
+    if (matched > 0 && matched === endMark.length) {
+      state.exchange.ends++
+      matched = 0
+    }
   }
   state.lastByte = last
+  state.matched = matched
   return found
 }
 

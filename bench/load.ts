@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { runAlternating } from './alternating.ts'
-import { buildRequest } from './bodies.ts'
+import { type Answer, readAnswer } from './answer.ts'
+import { buildRequest, isStreamed } from './bodies.ts'
 import { runClosedLoop } from './closed-loop.ts'
 import type { Job, JobResult, ProbeJob, ProbeResult } from './job.ts'
 import { openConnection } from './load-connection.ts'
@@ -33,17 +34,19 @@ function run(job: Job): Promise<JobResult> {
 }
 
 function runProbe(job: ProbeJob): Promise<ProbeResult> {
-  const hash = createHash('sha256')
+  const received: Buffer[] = []
   return new Promise((resolve) => {
     const finish = (failure: string | undefined, bodyBytes: number): void => {
       connection.close()
       const failed = failure === undefined ? 0 : 1
       const answers = { answered: 1 - failed, failed, firstFailure: failure }
-      resolve({ kind: 'probe', ...answers, bodyBytes, bodySha256: hash.digest('hex') })
+      const body = Buffer.concat(received)
+      const bodySha256 = createHash('sha256').update(body).digest('hex')
+      resolve({ kind: 'probe', ...answers, bodyBytes, bodySha256, answer: answerIn(job, body) })
     }
     const connection = openConnection(job.target.port, {
       onBody: (_exchange, _newEvents, bytes) => {
-        hash.update(bytes)
+        received.push(Buffer.from(bytes))
       },
       onDone: ({ status, bodyBytes, failureText }) =>
         finish(status === 200 ? undefined : `${status} ${failureText}`, bodyBytes),
@@ -51,4 +54,13 @@ function runProbe(job: ProbeJob): Promise<ProbeResult> {
     })
     connection.send(buildRequest(job.target, job.body))
   })
+}
+
+/** Undefined when it cannot be read. */
+function answerIn({ target, body: kind }: ProbeJob, body: Buffer): Answer | undefined {
+  try {
+    return readAnswer(target.protocol, isStreamed(kind), body.toString())
+  } catch {
+    return undefined
+  }
 }

@@ -1,14 +1,15 @@
 /**
- * The upstream of the benchmark: answers scripted replies over OpenAI Chat and counts what it answered.
+ * The upstream of the benchmark: answers scripted replies in three protocols and counts what it answered.
  *
  * Written on bare sockets, because it shares a core with the load generator. The first path segment names who calls
- * (`/nginx/v1/chat/completions`), so that each subject's requests and tokens are counted apart; the model name in
- * the body (`mock-small`) chooses the reply. `GET /__counts` tells the counts.
+ * (`/nginx/v1/chat/completions`), so that each subject's requests and tokens are counted apart; the rest of the path
+ * chooses the protocol, and the model name in the body (`mock-small`) the reply. `GET /__counts` tells the counts.
  */
 import { createServer, type Socket } from 'node:net'
 import { createMessageReader } from './http-message.ts'
 import type { BodyKind } from './job.ts'
 import { PACE_MS, REPLIES, type Reply } from './mock-replies.ts'
+import type { MockProtocol } from './pairs.ts'
 
 interface MockCount {
   requests: number
@@ -22,6 +23,7 @@ interface Caller {
   path: string
   /** The beginning of the body, where agents write the model. */
   bodyStart: string
+  bodyBytes: number
 }
 
 interface PacedStream {
@@ -32,6 +34,13 @@ interface PacedStream {
 
 const BODY_START_BYTES = 512
 const FIRST_TOKEN_REST_MS = 2
+const LARGE_BODY_LEAST_BYTES = 380_000
+
+const ROUTES: readonly (readonly [string, MockProtocol])[] = [
+  ['/chat/completions', 'openai-chat'],
+  ['/responses', 'openai-responses'],
+  ['/messages', 'anthropic-messages'],
+]
 
 const counts = new Map<string, MockCount>()
 /** One slot per millisecond of the pace: a stream stays in the slot in which it began. */
@@ -47,13 +56,15 @@ setInterval(tick, 1)
 process.on('SIGTERM', () => process.exit(0))
 
 function serve(socket: Socket): void {
-  const caller: Caller = { socket, path: '', bodyStart: '' }
+  const caller: Caller = { socket, path: '', bodyStart: '', bodyBytes: 0 }
   const read = createMessageReader({
     onHead: (head) => {
       caller.path = head.split(' ', 2)[1] ?? ''
       caller.bodyStart = ''
+      caller.bodyBytes = 0
     },
     onBody: (bytes, start, end) => {
+      caller.bodyBytes += end - start
       if (caller.bodyStart.length >= BODY_START_BYTES) return
       caller.bodyStart += bytes.toString('latin1', start, Math.min(end, start + BODY_START_BYTES))
     },
@@ -65,12 +76,22 @@ function serve(socket: Socket): void {
 
 function answer(caller: Caller): void {
   const kind = /"model": ?"mock-([a-z-]+)"/.exec(caller.bodyStart)?.[1] as BodyKind | undefined
-  const reply = kind === undefined ? undefined : REPLIES[kind]
+  const reply = kind === undefined ? undefined : repliesAt(caller.path)?.[kind]
   if (caller.path === '/__counts') sendCounts(caller)
-  else if (reply === undefined) refuse(caller)
+  else if (reply === undefined || isShortened(caller, kind)) refuse(caller)
   else if (kind === 'paced') startPaced(caller, reply)
   else if (kind === 'first-token') sendRestLater(caller, reply)
   else sendAtOnce(caller, reply)
+}
+
+function repliesAt(path: string): (typeof REPLIES)[MockProtocol] | undefined {
+  const protocol = ROUTES.find(([end]) => path.endsWith(end))?.[1]
+  return protocol && REPLIES[protocol]
+}
+
+/** A translation that loses half of the conversation must not look fast either. */
+function isShortened({ bodyBytes }: Caller, kind: BodyKind | undefined): boolean {
+  return kind === 'large' && bodyBytes < LARGE_BODY_LEAST_BYTES
 }
 
 function sendAtOnce(caller: Caller, reply: Reply): void {
@@ -124,6 +145,6 @@ function sendCounts(caller: Caller): void {
 
 /** A gateway that garbles path or model must not look fast. */
 function refuse(caller: Caller): void {
-  const body = JSON.stringify({ error: { message: `no reply for ${caller.path} ${caller.bodyStart.slice(0, 80)}` } })
+  const body = JSON.stringify({ error: { message: `no reply for ${caller.path} ${caller.bodyStart.slice(0, 80)} (${caller.bodyBytes} bytes)` } })
   caller.socket.write(`HTTP/1.1 400 Bad Request\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

@@ -7,17 +7,18 @@ import { createGoogleArrayEncoder } from '../protocol/google-generate/codec.ts'
 import { type IrReply, replyToEvents } from '../protocol/ir/reply.ts'
 import { ownCallIds } from '../protocol/translation/call-ids.ts'
 import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
-import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
+import { createThoughtCollector } from '../protocol/translation/thoughts.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
-import { scopeOf } from './call.ts'
 import { type Dispatch, decodeCall } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
+import { learnFromReply, rememberThoughts, signEvent, signer } from './signing.ts'
 
 /** The bytes of a whole answer for the client. A relayed one stays as it came, unless a charge must be put in. */
 export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer, cost: string | null): Buffer {
   const { request } = exchange.admission.call
   const wantsEvents = exchange.client !== null
   if (!dispatch.isTranslated && !wantsEvents) {
+    learnFromReply(exchange, dispatch, body)
     return cost === null ? body : addCostToReply(request.protocol, body, cost)
   }
   const decoded = codecOf(dispatch.protocol).decodeReply(asObject(parseJson(body)) ?? {})
@@ -25,7 +26,11 @@ export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer
   const reply = withClientsCalls(exchange, decoded)
   if (wantsEvents) return Buffer.from(streamOf(exchange, context, reply, cost))
   const thoughts = createThoughtCollector(context.mint)
-  for (const event of replyToEvents(reply)) thoughts.add(event)
+  const sign = signer(exchange, dispatch)
+  for (const event of replyToEvents(reply)) {
+    thoughts.add(event)
+    signEvent(event, sign)
+  }
   rememberThoughts(exchange, thoughts)
   return Buffer.from(JSON.stringify(codecOf(request.protocol).encodeReply({ ...reply, cost }, context)))
 }
@@ -76,14 +81,5 @@ export function replyContext({ gateway, admission }: Exchange, dispatch: Dispatc
     newId: (prefix) => `${prefix.replace(/_$/, '')}_${newId('req', gateway.clock()).slice('req_'.length)}`,
     mint: { protocol: dispatch.protocol, account: dispatch.route.provider.tag },
     includeUsage: call.fields.asksUsage,
-  }
-}
-
-/** Keeps what was thought before calls, for the turn in which their results come back. */
-export function rememberThoughts({ gateway, admission }: Exchange, thoughts: ThoughtCollector): void {
-  const scope = scopeOf(admission.call.request)
-  const nowMs = gateway.clock()
-  for (const { callIds, thoughts: blocks } of thoughts.turns()) {
-    gateway.thoughts.remember(scope, callIds, blocks, nowMs)
   }
 }

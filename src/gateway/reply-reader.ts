@@ -5,10 +5,10 @@ import { signatureMarkers, signaturesIn } from '../protocol/signatures.ts'
 import { createStreamReader, type EventObserver, type StreamReader } from '../protocol/stream-reader.ts'
 import { createTranslatingReader } from '../protocol/translating-reader.ts'
 import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
-import { scopeOf } from './call.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
-import { callRenamer, encoderFor, rememberThoughts, replyContext } from './render-reply.ts'
+import { callRenamer, encoderFor, replyContext } from './render-reply.ts'
+import { rememberThoughts, signEvent, signer, signReplyId } from './signing.ts'
 
 export interface ReplyReader {
   readonly reader: StreamReader
@@ -25,7 +25,7 @@ export function openReader(exchange: Exchange, dispatch: Dispatch): ReplyReader 
     reader,
     remember() {
       rememberThoughts(exchange, thoughts)
-      if (dispatch.protocol === 'openai-responses' && !dispatch.isTranslated) signReplyId(exchange, dispatch, reader)
+      signReplyId(exchange, dispatch, reader.reply.upstreamId)
     },
   }
 }
@@ -38,7 +38,7 @@ function translating(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCo
     renameCall: callRenamer(exchange),
     onEvent(event) {
       thoughts.add(event)
-      if (event.type === 'thinking-end' && event.signature) sign(event.signature)
+      signEvent(event, sign)
     },
   })
 }
@@ -55,8 +55,8 @@ function relaying(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtColle
 /** Only what signs is looked at; everything is, for models that must be given their thoughts back. */
 function observerFor(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCollector): EventObserver {
   const { protocol, quirks } = dispatch
-  if (quirks.reasoningRequired === true) return thoughtObserver(protocol, thoughts)
   const sign = signer(exchange, dispatch)
+  if (quirks.reasoningRequired === true) return thoughtObserver(protocol, thoughts, sign)
   return {
     markers: signatureMarkers(protocol),
     onEvent(_name, data) {
@@ -65,24 +65,15 @@ function observerFor(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCo
   }
 }
 
-function thoughtObserver(protocol: Protocol, thoughts: ThoughtCollector): EventObserver {
+function thoughtObserver(protocol: Protocol, thoughts: ThoughtCollector, sign: (token: string) => void): EventObserver {
   const decoder = codecOf(protocol).createStreamDecoder()
   return {
     markers: null,
     onEvent(name, data) {
-      for (const event of decoder.decode(name, data)) thoughts.add(event)
+      for (const event of decoder.decode(name, data)) {
+        thoughts.add(event)
+        signEvent(event, sign)
+      }
     },
   }
-}
-
-function signer({ gateway, admission }: Exchange, { route }: Dispatch): (token: string) => void {
-  const scope = scopeOf(admission.call.request)
-  return (token) => gateway.thoughts.sign(scope, token, route.provider.tag, gateway.clock())
-}
-
-/** Whoever has the key may go on from the answer, in whatever session. */
-function signReplyId({ gateway, admission }: Exchange, { route }: Dispatch, { reply }: StreamReader): void {
-  if (reply.upstreamId === null) return
-  const scope = scopeOf({ ...admission.call.request, session: null })
-  gateway.thoughts.sign(scope, reply.upstreamId, route.provider.tag, gateway.clock())
 }

@@ -1,15 +1,15 @@
-/** Finds what an upstream signed in the events of a relayed stream: only its own account can read it again. */
+/** Finds what an upstream signed in relayed replies and events: only its own account can read it again. */
 import type { Protocol } from '../base/words.ts'
 import { asArray, asName, asObject, type WireObject } from './wire-value.ts'
 
 const MARKERS: Readonly<Record<Protocol, readonly Buffer[]>> = {
   'openai-chat': [Buffer.from('"reasoning_details"')],
   'openai-responses': [Buffer.from('"encrypted_content"')],
-  'anthropic-messages': [Buffer.from('signature_delta'), Buffer.from('redacted_thinking')],
+  'anthropic-messages': [Buffer.from('"signature'), Buffer.from('redacted_thinking')],
   'google-generate': [Buffer.from('"thoughtSignature"')],
 }
 
-/** An event without any of these holds no signature. */
+/** An event or a reply without any of these holds no signature. */
 export function signatureMarkers(protocol: Protocol): readonly Buffer[] {
   return MARKERS[protocol]
 }
@@ -21,6 +21,7 @@ const FINDERS: Readonly<Record<Protocol, (event: WireObject) => unknown[]>> = {
   'google-generate': inGoogle,
 }
 
+/** Of an event, or of a whole reply. */
 export function signaturesIn(protocol: Protocol, event: unknown): string[] {
   const wire = asObject(event)
   if (!wire) return []
@@ -36,12 +37,14 @@ function inChat(event: WireObject): unknown[] {
 }
 
 /** Of an item that is done: while it is being made, its value is another one. */
-function inResponses(event: WireObject): unknown[] {
-  return event.type === 'response.output_item.done' ? [asObject(event.item)?.encrypted_content] : []
+function inResponses(wire: WireObject): unknown[] {
+  if (wire.type === 'response.output_item.done') return [asObject(wire.item)?.encrypted_content]
+  return wire.object === 'response' ? asArray(wire.output).map((item) => asObject(item)?.encrypted_content) : []
 }
 
-function inMessages(event: WireObject): unknown[] {
-  return [asObject(event.delta)?.signature, asObject(event.content_block)?.data]
+function inMessages(wire: WireObject): unknown[] {
+  const whole = asArray(wire.content).flatMap((block) => [asObject(block)?.signature, asObject(block)?.data])
+  return [asObject(wire.delta)?.signature, asObject(wire.content_block)?.data, ...whole]
 }
 
 function inGoogle(event: WireObject): unknown[] {

@@ -5,8 +5,8 @@ import { PROTOCOLS } from '../../src/base/words.ts'
 import type { WireObject } from '../../src/protocol/wire-value.ts'
 import { type StrictTurn, TURN_USAGE } from '../support/strict/turn.ts'
 import { until } from '../support/until.ts'
-import { type Answer, MAX_OUTPUT, type ToolSpec } from './session.ts'
-import { ALL_PAIRS, contentOf, PAIRS, type Pair, startWorld, type World } from './world.ts'
+import type { Answer, ToolSpec } from './session.ts'
+import { ALL_PAIRS, contentOf, PAIRS, startWorld, type World } from './world.ts'
 
 const TEXT = 'In through the nose “slowly”, and out again. 息を吸って 🌬️\n\n```\n{"a":\t1}\n```'
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
@@ -153,7 +153,7 @@ for (const upstream of PROTOCOLS) {
     for (const pair of pairs) {
       for (const stream of [true, false]) {
         world.upstream(upstream).play({ reasoning: 'Hm.', text: TEXT })
-        const row = await rowOf(await world.open(pair, { stream, reasons: true, ...capOf(pair) }).say('How?'))
+        const row = await rowOf(await world.open(pair, { stream, reasons: true }).say('How?'))
         rows.push([
           row?.state,
           row?.outcome,
@@ -176,7 +176,7 @@ for (const upstream of PROTOCOLS) {
     for (const pair of pairs) {
       for (const stream of [true, false]) {
         world.upstream(upstream).play({ text: TEXT })
-        const { usage, ...content } = contentOf(await world.open(pair, { stream, ...capOf(pair) }).say('How?'))
+        const { usage, ...content } = contentOf(await world.open(pair, { stream }).say('How?'))
         seen.push({ ...content, usage: { ...usage, reasoning: null } })
       }
     }
@@ -184,24 +184,18 @@ for (const upstream of PROTOCOLS) {
   })
 }
 
-/** What is relayed must be spelled as the upstream has it. */
-function capOf({ client, upstream }: Pair): { more?: Readonly<Record<string, unknown>> } {
-  const isRelayedChat = client.protocol === 'openai-chat' && upstream === client.protocol
-  return isRelayedChat ? { more: { max_completion_tokens: undefined, max_tokens: MAX_OUTPUT } } : {}
-}
-
 /** The calls in a conversation, whichever its protocol. */
 function callsIn(body: WireObject | undefined): { name: string; arguments: unknown }[] {
   const found: { name: string; arguments: unknown }[] = []
   visit(body, (object) => {
-    const { type, name, arguments: json, input, args } = object as Record<string, unknown>
+    const { type, name, arguments: json, input } = object as Record<string, unknown>
     if (type === 'tool_use') found.push({ name: String(name), arguments: input })
     else if (type === 'function_call' || (typeof json === 'string' && 'name' in object)) {
       found.push({ name: String(name), arguments: JSON.parse(String(json)) })
     } else if ('functionCall' in object) {
       const call = object.functionCall as { name: string; args?: unknown }
       found.push({ name: call.name, arguments: call.args ?? {} })
-    } else void args
+    }
   })
   return found
 }

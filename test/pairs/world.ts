@@ -40,7 +40,9 @@ const DIALECTS: Readonly<Record<Protocol, () => StrictDialect>> = {
   'google-generate': () => strictGoogle(),
 }
 
-const QUIRKS: Readonly<Partial<Record<Protocol, object>>> = { 'openai-chat': { reasoningRequired: true } }
+const QUIRKS: Readonly<Partial<Record<Protocol, object>>> = {
+  'openai-chat': { reasoningRequired: true, maxTokensField: 'max_tokens' },
+}
 
 export const PRICE = { input: '1', output: '5', cachedRead: '0.1', cacheWrite5m: '1.25', cacheWrite1h: '2' }
 

@@ -18,14 +18,14 @@ export function roundTrip(recorded: Recorded): Changed[] {
   const codec = codecOf(family)
   const model = typeof body?.model === 'string' ? body.model : 'a-model'
   const request = codec.decodeRequest(body ?? {}, { model, stream })
-  const target = {
+  const encoded = codec.encodeRequest(request, {
     ...{ model, account: 'an-account', maxOutput: 128_000, originateCacheMarks: false },
     quirks: OWN_VENDOR,
-  }
-  const encoded = codec.encodeRequest(request, target)
+  })
   const changed: Changed[] = []
   compare(body, encoded.body, '', changed)
-  for (const { action, field } of encoded.warnings) changed.push({ place: starred(field), before: action, after: 'warned' })
+  for (const { action, field } of encoded.warnings)
+    changed.push({ place: starred(field), before: action, after: 'a warning' })
   return changed
 }
 
@@ -35,9 +35,32 @@ const OWN_VENDOR = {
   customTools: true,
   toolResultImages: true,
   midSystemMessages: true,
-  maxTokensField: 'max_tokens',
-  thinkingForm: 'adaptive',
 } as const
+
+/** The same in other words: what may be written another way than it came. */
+const CHOICES: readonly { readonly reason: string; isSuch(changed: Changed): boolean }[] = [
+  { reason: 'members that are null are left out', isSuch: ({ before, after }) => before === null && after === undefined },
+  {
+    reason: 'an empty list of tools is none',
+    isSuch: ({ place, before, after }) => place === 'tools' && isDeepStrictEqual(before, []) && after === undefined,
+  },
+  { reason: 'a text alone becomes a list of one text', isSuch: ({ before, after }) => isOneText(before, after) },
+  {
+    reason: 'words that Google takes in either case',
+    isSuch: ({ before, after }) =>
+      typeof before === 'string' && typeof after === 'string' && before.toLowerCase() === after.toLowerCase(),
+  },
+]
+
+/** The name of the choice that a change is; null when it is none. */
+export function choiceOf(changed: Changed): string | null {
+  return CHOICES.find((choice) => choice.isSuch(changed))?.reason ?? null
+}
+
+function isOneText(before: unknown, after: unknown): boolean {
+  const isText = typeof before === 'string' && Array.isArray(after) && after.length === 1
+  return isText && isDeepStrictEqual(after[0], { type: 'text', text: before })
+}
 
 function compare(before: unknown, after: unknown, place: string, changed: Changed[]): void {
   if (isDeepStrictEqual(before, after)) return

@@ -64,8 +64,7 @@ export async function readByAiSdk(target: Family, line: Line, question: Question
 }
 
 function toolsFor({ tools }: Question): ToolSet {
-  const anything = tool({ inputSchema: jsonSchema(TOOL_SCHEMA) })
-  return Object.fromEntries(tools.map(({ name }) => [name, anything]))
+  return Object.fromEntries(tools.map(({ name }) => [name, tool({ inputSchema: jsonSchema(TOOL_SCHEMA) })])) as ToolSet
 }
 
 interface AiSdkResult {
