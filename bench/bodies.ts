@@ -5,7 +5,7 @@
  * which is the order in which the AI SDK writes it and the dearest one for a gateway that looks for it.
  */
 import type { Protocol } from '../src/base/words.ts'
-import { type Asked, chatTurn, SHAPES, type Session, type ToolText, type Turn } from './body-shapes.ts'
+import { type Asked, chatTurn, type Session, SHAPES, type ToolText, type Turn } from './body-shapes.ts'
 import type { BodyKind, Target } from './job.ts'
 
 /** In chat's shape; the same session is a little more or less in the others. */

@@ -10,8 +10,6 @@ import { createMessageReader } from './http-message.ts'
 export interface Exchange {
   status: number
   startedAtMs: number
-  /** When the first byte of the body arrived; 0 before. */
-  firstByteAtMs: number
   endedAtMs: number
   bodyBytes: number
   /** Server-sent events so far. */
@@ -72,7 +70,7 @@ export function openConnection(port: number, events: ConnectionEvents): Connecti
 }
 
 function newExchange(): Exchange {
-  return { status: 0, startedAtMs: 0, firstByteAtMs: 0, endedAtMs: 0, bodyBytes: 0, events: 0, ends: 0, failureText: '' }
+  return { status: 0, startedAtMs: 0, endedAtMs: 0, bodyBytes: 0, events: 0, ends: 0, failureText: '' }
 }
 
 function openSocket(state: ConnectionState): Socket {
@@ -103,7 +101,6 @@ function openSocket(state: ConnectionState): Socket {
 
 function onBody(state: ConnectionState, bytes: Buffer, start: number, end: number): void {
   const { exchange } = state
-  if (exchange.firstByteAtMs === 0) exchange.firstByteAtMs = performance.now()
   exchange.bodyBytes += end - start
   if (exchange.status !== 200) exchange.failureText += bytes.toString('latin1', start, Math.min(end, start + 200))
   if (state.events.onBody === undefined) return

@@ -1,17 +1,29 @@
 /** Takes every subject through every scenario, round by round, and checks the books at the end. */
 import { fileURLToPath } from 'node:url'
 import { type AccountingResult, checkAccounting, type MockCount } from './accounting.ts'
+import { differenceFrom } from './answer.ts'
 import { cellKey, type RunRecord } from './cells.ts'
-import { LOAD_CORE } from './closed-loop.ts'
-import type { ClosedLoopJob, ClosedLoopResult, Job, JobResult } from './job.ts'
+import { GATEWAY_CORE, LOAD_CORE } from './closed-loop.ts'
+import type { AlternatingJob, ClosedLoopJob, ClosedLoopResult, Job, JobResult } from './job.ts'
+import { SCRIPTS } from './mock-replies.ts'
+import { pairName, SAME_PROTOCOL } from './pairs.ts'
 import { type PinnedProcess, startPinned } from './pinned-process.ts'
-import { jobFor, type Phases, type Rig, SCENARIOS, type Scenario } from './scenarios.ts'
+import { jobFor, type Phases, pairsFor, type Rig, SCENARIOS, type Scenario, TRANSLATION_ALONE } from './scenarios.ts'
 import { SUBJECT_NAMES, type Subject, type SubjectName, type Surroundings, startSubject } from './subjects.ts'
-import { expectedCharge } from './zendo.ts'
+import { type DirectionTimes, directionName, isShortened, type Turns } from './translation-time.ts'
+import { expectedCharge, serverFlags } from './zendo.ts'
 
-export interface MeasureOptions extends Surroundings {
+/** How much is put into the figures. */
+export interface Effort {
   readonly rounds: number
   readonly phases: Phases
+  /** How often a cell is measured at most, until nobody disturbs. */
+  readonly tries: number
+  /** Translations without a gateway, per direction and round. */
+  readonly turns: Turns
+}
+
+export interface MeasureOptions extends Surroundings, Effort {
   readonly mockPid: number
   /** Names of subjects and scenarios; empty means all of each kind. */
   readonly only: readonly string[]
@@ -19,7 +31,6 @@ export interface MeasureOptions extends Surroundings {
 
 /** A round in which others took more than this share of a core is measured again, and the quietest is kept. */
 const NOISE_LIMIT = 0.05
-const MAX_TRIES = 3
 
 interface Progress {
   readonly options: MeasureOptions
@@ -33,38 +44,50 @@ interface Progress {
 }
 
 export async function measure(options: MeasureOptions): Promise<RunRecord> {
-  const scenarios = chosen(SCENARIOS, ({ name }) => options.only.includes(name))
-  const names = chosen(SUBJECT_NAMES, (name) => options.only.includes(name))
+  const { scenarios, names, isTimedAlone } = chooseParts(options.only)
   const problems: string[] = []
-  const { subjects, skipped } = await startSubjects(withDirect(names), options, problems)
+  const { subjects, skipped } = await startSubjects(names, options, problems)
   const file = fileURLToPath(new URL('load.ts', import.meta.url))
   const load = await startPinned([process.execPath, file], { core: LOAD_CORE, ipc: true })
-  const cells = { loops: new Map(), firstTokens: new Map(), answered: new Map() }
+  const empty = { loops: new Map(), firstTokens: new Map(), answered: new Map() }
   const rig: Rig = { mockPort: options.mockPort, pids: [options.mockPid, load.pid] }
-  const progress: Progress = { options, rig, load, ...cells, problems }
+  const translations: DirectionTimes[][] = []
+  const progress: Progress = { options, rig, load, ...empty, problems }
   try {
     for (const scenario of scenarios) await compareReplies(progress, scenario, subjects)
     for (const subject of subjects) await heat(progress, subject)
     for (let round = 1; round <= options.rounds; round++) {
       for (const scenario of scenarios) {
-        for (const subject of subjects) await measureCell(progress, scenario, subject, round)
+        for (const subject of subjects) await measureRow(progress, scenario, subject, round)
       }
+      if (isTimedAlone) translations.push(await timeAlone(progress, round))
     }
     const accounting = await checkLedgers(progress, subjects)
     const startMs = new Map(subjects.flatMap(({ name, startMs: ms }) => (ms === undefined ? [] : [[name, ms]])))
     const { loops, firstTokens } = progress
     const started = subjects.map(({ name }) => name)
-    return { scenarios, subjects: started, skipped, startMs, loops, firstTokens, accounting, problems }
+    const cells = { loops, firstTokens, translations }
+    return { scenarios, subjects: started, skipped, startMs, ...cells, accounting, problems }
   } finally {
     await load.stop()
     for (const subject of subjects) await subject.stop()
   }
 }
 
-/** All, unless some of this kind are named. */
-function chosen<T>(all: readonly T[], isNamed: (item: T) => boolean): readonly T[] {
-  const named = all.filter(isNamed)
-  return named.length === 0 ? all : named
+interface Parts {
+  readonly scenarios: readonly Scenario[]
+  readonly names: readonly SubjectName[]
+  readonly isTimedAlone: boolean
+}
+
+/** What was named, or all of a kind of which nothing was named; no subject is started that nothing is asked of. */
+function chooseParts(only: readonly string[]): Parts {
+  const isNamed = (name: string): boolean => only.includes(name)
+  const names = SUBJECT_NAMES.some(isNamed) ? SUBJECT_NAMES.filter(isNamed) : SUBJECT_NAMES
+  const namesScenario = isNamed(TRANSLATION_ALONE) || SCENARIOS.some(({ name }) => isNamed(name))
+  const scenarios = namesScenario ? SCENARIOS.filter(({ name }) => isNamed(name)) : SCENARIOS
+  const asked = names.filter((name) => scenarios.some((scenario) => pairsFor(scenario, name).length > 0))
+  return { scenarios, names: withDirect(asked), isTimedAlone: !namesScenario || isNamed(TRANSLATION_ALONE) }
 }
 
 /** Every cell is judged by what the load reaches without a gateway. */
@@ -87,19 +110,20 @@ async function startSubjects(names: readonly SubjectName[], options: MeasureOpti
   return { subjects, skipped }
 }
 
-/** Fast and wrong is not fast: each subject must give the bytes that the mock gives. */
+/** Fast and wrong is not fast: what is relayed must be the mock's bytes, what is translated must say the same. */
 async function compareReplies(progress: Progress, scenario: Scenario, subjects: readonly Subject[]): Promise<void> {
   let expected: string | undefined
   for (const subject of subjects) {
-    const result = await runJob(progress, subject, {
-      kind: 'probe',
-      body: scenario.body,
-      target: subject.target(scenario.body),
-    })
-    if (result.kind !== 'probe' || result.failed > 0) continue
-    expected ??= result.bodySha256
-    if (result.bodySha256 !== expected) {
-      progress.problems.push(`${subject.name} ${scenario.body}: the reply differs (${result.bodyBytes} bytes)`)
+    for (const pair of pairsFor(scenario, subject.name)) {
+      const { body } = scenario
+      const result = await runJob(progress, subject, { kind: 'probe', body, target: subject.target(body, pair) })
+      if (result.kind !== 'probe' || result.failed > 0) continue
+      const said = result.answer === undefined ? 'unreadable' : differenceFrom(SCRIPTS[body], result.answer)
+      if (pair.client === pair.upstream) expected ??= result.bodySha256
+      const differs = pair.client === pair.upstream && result.bodySha256 !== expected
+      if (said === undefined && !differs) continue
+      const what = `${subject.name} ${body} ${pairName(pair)}`
+      progress.problems.push(`${what}: the reply differs (${result.bodyBytes} bytes): ${said ?? 'not the same bytes'}`)
     }
   }
 }
@@ -108,13 +132,24 @@ async function compareReplies(progress: Progress, scenario: Scenario, subjects: 
 async function heat(progress: Progress, subject: Subject): Promise<void> {
   const phases = { warmUpMs: 2 * progress.options.phases.warmUpMs, measureMs: 1 }
   const load = { concurrency: 16, startSpreadMs: 0, watchPids: subject.pids, rigPids: [], ...phases }
-  await runJob(progress, subject, { kind: 'closed-loop', body: 'small', target: subject.target('small'), ...load })
+  const target = subject.target('small', SAME_PROTOCOL)
+  await runJob(progress, subject, { kind: 'closed-loop', body: 'small', target, ...load })
 }
 
-async function measureCell(progress: Progress, scenario: Scenario, subject: Subject, round: number): Promise<void> {
-  const job = jobFor(scenario, subject, progress.rig, progress.options.phases)
-  if (job === undefined) return
-  const key = cellKey(scenario, subject.name)
+async function measureRow(progress: Progress, scenario: Scenario, subject: Subject, round: number): Promise<void> {
+  for (const pair of pairsFor(scenario, subject.name)) {
+    const job = jobFor(scenario, subject, pair, progress.rig, progress.options.phases)
+    if (job !== undefined) await measureCell(progress, subject, job, cellKey(scenario, subject.name, pair), round)
+  }
+}
+
+async function measureCell(
+  progress: Progress,
+  subject: Subject,
+  job: ClosedLoopJob | AlternatingJob,
+  key: string,
+  round: number,
+): Promise<void> {
   if (job.kind === 'closed-loop') {
     const result = await runQuietly(progress, subject, job)
     progress.loops.set(key, [...(progress.loops.get(key) ?? []), result])
@@ -136,7 +171,7 @@ async function measureCell(progress: Progress, scenario: Scenario, subject: Subj
 /** Measures until nobody disturbs, a few times at most; answers with the least disturbed. */
 async function runQuietly(progress: Progress, subject: Subject, job: ClosedLoopJob): Promise<ClosedLoopResult> {
   let best: ClosedLoopResult | undefined
-  for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+  for (let attempt = 0; attempt < progress.options.tries; attempt++) {
     const result = await runJob(progress, subject, job)
     if (result.kind !== 'closed-loop') throw new Error(`the load answered ${result.kind}`)
     if (best === undefined || result.foreignCpu < best.foreignCpu) best = result
@@ -146,26 +181,42 @@ async function runQuietly(progress: Progress, subject: Subject, job: ClosedLoopJ
 }
 
 async function runJob(progress: Progress, subject: Subject, job: Job): Promise<JobResult> {
-  const result = await askLoad(progress.load, job)
+  const result = (await ask(progress.load, job)) as JobResult
   progress.answered.set(subject.name, (progress.answered.get(subject.name) ?? 0) + result.answered)
   if (result.failed > 0) {
     progress.problems.push(
-      `${subject.name} ${job.body}: ${result.failed} requests failed, first: ${result.firstFailure}`,
+      `${subject.name} ${job.target.path}: ${result.failed} requests failed, first: ${result.firstFailure}`,
     )
   }
   return result
 }
 
-function askLoad(load: PinnedProcess, job: Job): Promise<JobResult> {
+function ask(process: PinnedProcess, question: Job | Turns): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const onExit = (): void => reject(new Error('the load generator ended'))
-    load.child.once('exit', onExit)
-    load.child.once('message', (result) => {
-      load.child.off('exit', onExit)
-      resolve(result as JobResult)
+    const onExit = (): void => reject(new Error(`${process.child.spawnargs.at(-1)} ended without an answer`))
+    process.child.once('exit', onExit)
+    process.child.once('message', (result) => {
+      process.child.off('exit', onExit)
+      resolve(result)
     })
-    load.child.send(job)
+    process.child.send(question)
   })
+}
+
+/** On the gateway's core, which is idle meanwhile, with the gateway's flags. */
+async function timeAlone({ options, problems }: Progress, round: number): Promise<DirectionTimes[]> {
+  const file = fileURLToPath(new URL('translate-alone.ts', import.meta.url))
+  const child = await startPinned([process.execPath, ...serverFlags(), file], { core: GATEWAY_CORE, ipc: true })
+  try {
+    const rows = (await ask(child, options.turns)) as DirectionTimes[]
+    problems.push(...rows.filter(isShortened).map((row) => `${directionName(row)}: the body lost a tenth and more`))
+    const slowest = rows.reduce((worst, row) => (row.ms.total.p50 > worst.ms.total.p50 ? row : worst))
+    const { p50 } = slowest.ms.total
+    console.error(`round ${round} ${TRANSLATION_ALONE}: ${p50.toFixed(2)} ms at most (${directionName(slowest)})`)
+    return rows
+  } finally {
+    await child.stop()
+  }
 }
 
 async function checkLedgers(progress: Progress, subjects: readonly Subject[]): Promise<AccountingResult[]> {

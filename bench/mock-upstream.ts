@@ -145,6 +145,8 @@ function sendCounts(caller: Caller): void {
 
 /** A gateway that garbles path or model must not look fast. */
 function refuse(caller: Caller): void {
-  const body = JSON.stringify({ error: { message: `no reply for ${caller.path} ${caller.bodyStart.slice(0, 80)} (${caller.bodyBytes} bytes)` } })
+  const body = JSON.stringify({
+    error: { message: `no reply for ${caller.path} ${caller.bodyStart.slice(0, 80)} (${caller.bodyBytes} bytes)` },
+  })
   caller.socket.write(`HTTP/1.1 400 Bad Request\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

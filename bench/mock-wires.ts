@@ -123,8 +123,7 @@ function wholeResponse({ texts, usage }: Script): unknown {
 
 function streamResponse({ texts, usage }: Script): StreamEvents {
   let sequence = 0
-  const event = (type: string, members: object): string =>
-    namedEvent(type, { sequence_number: sequence++, ...members })
+  const event = (type: string, members: object): string => namedEvent(type, { sequence_number: sequence++, ...members })
   const text = texts.join('')
   const item = messageItem('completed', [textPart(text)])
   const begun = responseObject('in_progress', [], null)

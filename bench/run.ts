@@ -12,27 +12,41 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { RunRecord } from './cells.ts'
 import { LOAD_CORE } from './closed-loop.ts'
-import { measure } from './measure.ts'
+import { type Effort, measure } from './measure.ts'
 import { startPinned } from './pinned-process.ts'
 import { describeMachine } from './proc.ts'
 import { type RunFacts, renderReport, replaceGenerated } from './report.ts'
-import { type Phases, SCENARIOS } from './scenarios.ts'
+import { SCENARIOS, TRANSLATION_ALONE } from './scenarios.ts'
 import { nginxVersion, SUBJECT_NAMES } from './subjects.ts'
 
+const SCENARIO_NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), TRANSLATION_ALONE]
+
 const USAGE = `npm run bench -- [options]
-  --quick          one round of 1 s warm-up and 2 s measurement, to see that it runs
+  --quick          one round of less than a second per cell, to see that it runs
   --rounds N       interleaved rounds, default 3
   --only a,b       only these subjects (${SUBJECT_NAMES.join(', ')})
-                   or scenarios (${SCENARIOS.map(({ name }) => name).join(', ')})
+                   or scenarios (${SCENARIO_NAMES.join(', ')})
   --out FILE       write the tables into FILE between its markers; without it they are only printed
   --profile DIR    write CPU profiles of Zendo to DIR (slows it down: not for published figures)`
 
 interface Options {
-  readonly rounds: number
-  readonly phases: Phases
+  readonly effort: Effort
   readonly only: readonly string[]
   readonly out: string | undefined
   readonly profile: string | undefined
+}
+
+const THOROUGH: Effort = {
+  rounds: 3,
+  phases: { warmUpMs: 2000, measureMs: 5000 },
+  tries: 3,
+  turns: { warmUp: 20, measured: 101 },
+}
+const QUICK: Effort = {
+  rounds: 1,
+  phases: { warmUpMs: 400, measureMs: 600 },
+  tries: 1,
+  turns: { warmUp: 3, measured: 7 },
 }
 
 function parseOptions(): Options {
@@ -47,14 +61,14 @@ function parseOptions(): Options {
     },
   })
   if (values.help) stopWith(USAGE, 0)
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3))
+  const effort = values.quick ? QUICK : THOROUGH
+  const rounds = Number(values.rounds ?? effort.rounds)
   const only = values.only?.split(',').filter(Boolean) ?? []
-  const known = [...SUBJECT_NAMES, ...SCENARIOS.map(({ name }) => name)] as readonly string[]
+  const known: readonly string[] = [...SUBJECT_NAMES, ...SCENARIO_NAMES]
   const unknown = only.filter((name) => !known.includes(name))
   if (unknown.length > 0) stopWith(`nothing is called ${unknown.join(', ')}\n${USAGE}`, 2)
   if (!Number.isInteger(rounds) || rounds < 1) stopWith(`--rounds takes a whole number\n${USAGE}`, 2)
-  const phases = values.quick ? { warmUpMs: 1000, measureMs: 2000 } : { warmUpMs: 2000, measureMs: 5000 }
-  return { rounds, phases, only, out: values.out, profile: values.profile }
+  return { effort: { ...effort, rounds }, only, out: values.out, profile: values.profile }
 }
 
 function stopWith(text: string, code: number): never {
@@ -80,7 +94,8 @@ async function main(): Promise<void> {
   })
   try {
     const mockPort = Number(/listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(mock.output)?.[1])
-    const run = await measure({ ...options, mockPort, mockPid: mock.pid, directory, profileDirectory: options.profile })
+    const { effort, only, profile } = options
+    const run = await measure({ ...effort, only, mockPort, mockPid: mock.pid, directory, profileDirectory: profile })
     publish(run, options)
   } finally {
     await mock.stop()
@@ -97,7 +112,8 @@ function publish(run: RunRecord, options: Options): void {
 }
 
 function facts(options: Options): RunFacts {
-  const { warmUpMs, measureMs } = options.phases
+  const { rounds, phases, turns } = options.effort
+  const [warmUp, measured] = [phases.warmUpMs / 1000, phases.measureMs / 1000]
   const undici = readVersion('../node_modules/undici/package.json')
   const nginx = nginxVersion()
   const zendo = `zendo ${readVersion('../package.json')}`
@@ -106,7 +122,7 @@ function facts(options: Options): RunFacts {
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(),
     versions: [zendo, `node ${process.versions.node}`, `undici ${undici}`, ...(nginx ? [nginx] : [])].join(', '),
-    phases: `${options.rounds}, interleaved, each ${warmUpMs / 1000} s warm-up and ${measureMs / 1000} s measured; medians`,
+    phases: `${rounds}, interleaved, each ${warmUp} s warm-up and ${measured} s measured, ${turns.measured} bodies translated alone; medians`,
   }
 }
 

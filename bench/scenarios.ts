@@ -1,7 +1,8 @@
 /** What is asked of every subject, and how the numbers of several rounds become one figure per cell. */
 import type { AlternatingResult, BodyKind, ClosedLoopResult, Job } from './job.ts'
+import { type Pair, SAME_PROTOCOL, TRANSLATED } from './pairs.ts'
 import { medianOf } from './samples.ts'
-import { mockModel, type Subject } from './subjects.ts'
+import { directTarget, type Subject, type SubjectName } from './subjects.ts'
 
 export interface Scenario {
   readonly name: string
@@ -10,9 +11,15 @@ export interface Scenario {
   /** Which table the result is shown in. */
   readonly shape: 'requests' | 'stream' | 'paced' | 'first-token'
   readonly concurrency: number
+  /** Measured of one Zendo in these pairs of protocols; of all subjects in chat without it. */
+  readonly pairs?: readonly Pair[]
 }
 
 export const PACED_STREAMS = 500
+
+/** The subject whose translations are measured. */
+export const TRANSLATING: SubjectName = 'zendo-balance'
+const ROWS: readonly Pair[] = [SAME_PROTOCOL, ...TRANSLATED]
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'small-c1', title: 'Small body, c=1', body: 'small', shape: 'requests', concurrency: 1 },
@@ -34,7 +41,40 @@ export const SCENARIOS: readonly Scenario[] = [
     concurrency: PACED_STREAMS,
   },
   { name: 'first-token', title: 'Time to first token, c=1', body: 'first-token', shape: 'first-token', concurrency: 1 },
+  {
+    name: 'translated-stream',
+    title: 'Translated: 1,000-delta stream at full speed, c=4',
+    body: 'stream',
+    shape: 'stream',
+    concurrency: 4,
+    pairs: ROWS,
+  },
+  {
+    name: 'translated-first-token',
+    title: 'Translated: time to first token, c=1',
+    body: 'first-token',
+    shape: 'first-token',
+    concurrency: 1,
+    pairs: ROWS,
+  },
+  {
+    name: 'translated-large',
+    title: 'Translated: 400 KB body with 40 tools, c=4',
+    body: 'large',
+    shape: 'requests',
+    concurrency: 4,
+    pairs: ROWS,
+  },
 ]
+
+/** Timed in a process of its own, without a gateway round it. */
+export const TRANSLATION_ALONE = 'translation-alone'
+
+/** Which pairs of a scenario a subject is measured in. What is translated is paid for, so that it stands in a ledger. */
+export function pairsFor({ pairs }: Scenario, subject: SubjectName): readonly Pair[] {
+  if (pairs === undefined) return [SAME_PROTOCOL]
+  return subject === TRANSLATING ? pairs : []
+}
 
 export interface Phases {
   readonly warmUpMs: number
@@ -48,12 +88,11 @@ export interface Rig {
 }
 
 /** Undefined where the scenario says nothing about the subject: straight to the mock adds nothing to itself. */
-export function jobFor(scenario: Scenario, subject: Subject, rig: Rig, phases: Phases): Job | undefined {
-  const target = subject.target(scenario.body)
+export function jobFor(scenario: Scenario, subject: Subject, pair: Pair, rig: Rig, phases: Phases): Job | undefined {
+  const target = subject.target(scenario.body, pair)
   if (scenario.shape === 'first-token') {
     if (subject.name === 'direct') return undefined
-    const path = '/direct/v1/chat/completions'
-    const direct = { port: rig.mockPort, path, key: undefined, model: mockModel(scenario.body) }
+    const direct = directTarget(rig.mockPort, scenario.body, pair.upstream)
     return { kind: 'alternating', body: scenario.body, target, direct, ...phases }
   }
   const startSpreadMs = scenario.shape === 'paced' ? phases.warmUpMs * 0.8 : 0

@@ -3,11 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Protocol } from '../src/base/words.ts'
+import { isStreamed } from './bodies.ts'
 import { GATEWAY_CORE } from './closed-loop.ts'
 import type { BodyKind, Target } from './job.ts'
+import type { MockProtocol, Pair } from './pairs.ts'
 import { freePort, startPinned, untilAnswering } from './pinned-process.ts'
 import { processTree } from './proc.ts'
-import { startZendo, type ZendoMode, type ZendoSubject } from './zendo.ts'
+import { startZendo, type ZendoMode, type ZendoSubject, zendoModel } from './zendo.ts'
 
 export const SUBJECT_NAMES = ['direct', 'floor', 'nginx', 'zendo-free', 'zendo-balance', 'zendo-plan'] as const
 export type SubjectName = (typeof SUBJECT_NAMES)[number]
@@ -18,7 +21,8 @@ export interface Subject {
   readonly pids: readonly number[]
   /** From the start of the process to its readiness; undefined where nobody starts anything. */
   readonly startMs: number | undefined
-  readonly target: (body: BodyKind) => Target
+  /** Only Zendo translates; what relays is asked in chat. */
+  readonly target: (body: BodyKind, pair: Pair) => Target
   readonly stop: () => Promise<void>
   /** Present for the subjects whose ledger is compared with what was answered. */
   readonly zendo: ZendoSubject | undefined
@@ -57,12 +61,29 @@ function withoutLedger(
   stop: () => Promise<void>,
 ): Subject {
   const path = `/${name}/v1/chat/completions`
-  const target = (body: BodyKind): Target => ({ port, path, key: undefined, model: mockModel(body) })
+  const target = (body: BodyKind): Target => ({
+    protocol: 'openai-chat',
+    port,
+    path,
+    key: undefined,
+    model: mockModel(body),
+  })
   return { name, pids, startMs, target, stop, zendo: undefined }
 }
 
 export function mockModel(body: BodyKind): string {
   return `mock-${body}`
+}
+
+const MOCK_PATHS: Readonly<Record<MockProtocol, string>> = {
+  'openai-chat': '/direct/v1/chat/completions',
+  'openai-responses': '/direct/v1/responses',
+  'anthropic-messages': '/direct/v1/messages',
+}
+
+/** Straight to the mock, in the protocol that a gateway speaks with it. */
+export function directTarget(mockPort: number, body: BodyKind, protocol: MockProtocol): Target {
+  return { protocol, port: mockPort, path: MOCK_PATHS[protocol], key: undefined, model: mockModel(body) }
 }
 
 async function startFloor(around: Surroundings): Promise<Subject> {
@@ -131,12 +152,27 @@ async function startZendoSubject(name: keyof typeof ZENDO_MODES, around: Surroun
   const upstreamUrl = `http://127.0.0.1:${around.mockPort}/${name}/v1`
   const directory = join(around.directory, name)
   const zendo = await startZendo({ mode, upstreamUrl, directory, profileDirectory: around.profileDirectory })
-  const product = mode === 'plan' ? '/zen/go/v1' : '/zen/v1'
-  const target = (body: BodyKind): Target => ({
-    port: zendo.port,
-    path: `${product}/chat/completions`,
-    key: zendo.key,
-    model: `bench-${body}`,
-  })
+  const target = (body: BodyKind, { client, upstream }: Pair): Target => {
+    const model = zendoModel(body, upstream)
+    const path = zendoPath(mode, client, model, isStreamed(body))
+    return { protocol: client, port: zendo.port, path, key: zendo.key, model }
+  }
   return { name, pids: zendo.pids, startMs: zendo.startMs, target, stop: zendo.stop, zendo }
+}
+
+/** Google's clients have the model and the framing in the path. */
+function zendoPath(mode: ZendoMode, client: Protocol, model: string, streamed: boolean): string {
+  const product = mode === 'plan' ? '/zen/go' : '/zen'
+  switch (client) {
+    case 'openai-chat':
+      return `${product}/v1/chat/completions`
+    case 'openai-responses':
+      return `${product}/v1/responses`
+    case 'anthropic-messages':
+      return `${product}/v1/messages`
+    case 'google-generate': {
+      const action = streamed ? 'streamGenerateContent?alt=sse' : 'generateContent'
+      return `${product}/v1beta/models/${model}:${action}`
+    }
+  }
 }

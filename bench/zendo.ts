@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { GATEWAY_CORE, LOAD_CORE } from './closed-loop.ts'
 import type { BodyKind } from './job.ts'
+import { MOCK_PROTOCOLS, type MockProtocol, SHORT_NAMES } from './pairs.ts'
 import { freePort, startPinned } from './pinned-process.ts'
 import { processTree } from './proc.ts'
 
@@ -84,28 +85,33 @@ export async function startZendo(options: ZendoOptions): Promise<ZendoSubject> {
 }
 
 /** The flags of `npm start`: what is measured is what users run. */
-function serverFlags(): string[] {
+export function serverFlags(): string[] {
   const manifest = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as { scripts: { start: string } }
   return manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'))
 }
 
 function config(options: ZendoOptions): unknown {
   const free = options.mode === 'free'
-  const model = (body: BodyKind): unknown => ({
+  const model = (body: BodyKind, protocol: MockProtocol): unknown => ({
     name: `Bench ${body}`,
     products: [options.mode === 'plan' ? 'go' : 'zen'],
-    protocol: 'openai-chat',
+    protocol,
     context: 204_800,
     maxOutput: 131_072,
     ...(free ? { free: true, anonymous: true } : { price: PRICE }),
-    routes: [{ provider: 'mock', model: `mock-${body}` }],
+    routes: [{ provider: providerName(protocol), model: `mock-${body}` }],
   })
   const upstream = { baseUrl: options.upstreamUrl, apiKey: 'env:BENCH_MOCK_KEY', maxConnections: 1024 }
-  const mock = { protocol: 'openai-chat', ...upstream }
   return {
-    providers: { mock },
+    providers: Object.fromEntries(
+      MOCK_PROTOCOLS.map((protocol) => [providerName(protocol), { protocol, ...upstream }]),
+    ),
     anonymous: { requestsPerDay: 1_000_000_000 },
-    models: Object.fromEntries(BODY_KINDS.map((body) => [`bench-${body}`, model(body)])),
+    models: Object.fromEntries(
+      MOCK_PROTOCOLS.flatMap((protocol) =>
+        BODY_KINDS.map((body) => [zendoModel(body, protocol), model(body, protocol)]),
+      ),
+    ),
     plans: {
       go: {
         price: 10,
@@ -119,6 +125,15 @@ function config(options: ZendoOptions): unknown {
       },
     },
   }
+}
+
+/** One model per kind of answer and protocol of its upstream, which is what a client chooses by it. */
+export function zendoModel(body: BodyKind, upstream: MockProtocol): string {
+  return `bench-${SHORT_NAMES[upstream]}-${body}`
+}
+
+function providerName(protocol: MockProtocol): string {
+  return `mock-${SHORT_NAMES[protocol]}`
 }
 
 /** Runs `zendo <command> --json` beside the server, on the load's core; answers with the parsed output. */

@@ -127,6 +127,8 @@ function nextDispatch({ gateway, admission }: Exchange, queue: Destination[]): D
 }
 
 async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
+  // From here on it is decided whether a head of a stream is out: no sign of life may send one while money is moved.
+  exchange.client?.stop()
   switch (end.kind) {
     case 'streamed':
       return

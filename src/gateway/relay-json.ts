@@ -1,9 +1,10 @@
 /** Answers that come in one piece: read whole, settled, then sent, so that nobody sees an answer that is not booked. */
-import type { AppError } from '../base/errors.ts'
+import { AppError } from '../base/errors.ts'
 import { formatUsd } from '../base/money.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
 import { type Exchange, fundingHeaders, outcomeOfAnswer, resultOf, warningHeaders } from './exchange.ts'
+import { sendsEvents } from './render-reply.ts'
 import { type Settlement, settle } from './settlement.ts'
 
 /** A whole answer of an upstream. */
@@ -19,6 +20,7 @@ export interface WholeAnswer {
 
 /** Settles a complete answer and sends it. @throws AppError storage_unavailable */
 export async function relayAnswer(exchange: Exchange, answer: WholeAnswer, reply: ReplySummary): Promise<void> {
+  const rendered = await renderUncharged(exchange, answer)
   const outcome = outcomeOfAnswer(exchange, reply)
   const settlement = await settle(
     exchange.gateway,
@@ -32,10 +34,21 @@ export async function relayAnswer(exchange: Exchange, answer: WholeAnswer, reply
       firstByteAtMs: exchange.gateway.clock(),
     }),
   )
-  const cost = exchange.admission.call.request.includeCost ? formatUsd(settlement.charged) : null
-  const body = answer.render(cost)
-  if (!exchange.client) send(exchange, { ...answer, body }, settlement)
-  else sendAsStream(exchange, body)
+  const { includeCost } = exchange.admission.call.request
+  const body = includeCost ? answer.render(formatUsd(settlement.charged)) : rendered
+  if (sendsEvents(exchange)) sendAsStream(exchange, body)
+  else send(exchange, { ...answer, body }, settlement)
+}
+
+/** Before the money: what cannot be written for the client is not charged. */
+async function renderUncharged(exchange: Exchange, answer: WholeAnswer): Promise<Buffer> {
+  try {
+    return answer.render(null)
+  } catch (cause) {
+    const error = new AppError('internal', "The model's answer cannot be written in this protocol.", { cause })
+    await releaseUnanswered(exchange, error, 'operator_fault')
+    throw error
+  }
 }
 
 /** The client asked for a stream, and the upstream gave the answer in one piece. */

@@ -16,7 +16,7 @@ import { learnFromReply, rememberThoughts, signEvent, signer } from './signing.t
 /** The bytes of a whole answer for the client. A relayed one stays as it came, unless a charge must be put in. */
 export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer, cost: string | null): Buffer {
   const { request } = exchange.admission.call
-  const wantsEvents = exchange.client !== null
+  const wantsEvents = sendsEvents(exchange)
   if (!dispatch.isTranslated && !wantsEvents) {
     learnFromReply(exchange, dispatch, body)
     return cost === null ? body : addCostToReply(request.protocol, body, cost)
@@ -33,6 +33,14 @@ export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer
   }
   rememberThoughts(exchange, thoughts)
   return Buffer.from(JSON.stringify(codecOf(request.protocol).encodeReply({ ...reply, cost }, context)))
+}
+
+/**
+ * Whether a whole answer goes out as events: its client asked for a stream, and the answer is translated anyway or the
+ * head of a stream is out already. A relayed one stays what the upstream made of it.
+ */
+export function sendsEvents({ client, dispatch }: Exchange): boolean {
+  return client !== null && (dispatch.isTranslated || client.begun)
 }
 
 /** Calls have ids of which there is only one, and the names that the client gave its tools. */

@@ -4,12 +4,7 @@ import { join } from 'node:path'
 import type { Form } from './wire.ts'
 
 export type Family = 'openai-chat' | 'openai-responses' | 'anthropic-messages' | 'google-generate'
-export const FAMILIES: readonly Family[] = [
-  'openai-chat',
-  'openai-responses',
-  'anthropic-messages',
-  'google-generate',
-]
+export const FAMILIES: readonly Family[] = ['openai-chat', 'openai-responses', 'anthropic-messages', 'google-generate']
 
 /** Tokens as the recording's own reader counted them. Null: the vendor did not say. */
 export interface RecordedUsage {

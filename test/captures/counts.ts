@@ -93,7 +93,11 @@ function bodyFor({ family, request }: CountCase, target: Family, model: string):
   return { generateContentRequest: { ...(request.generateContentRequest as Wire), model: `models/${model}` } }
 }
 
-function checkReply({ tokens }: CountCase, target: Family, { status, body }: { status: number; body: Buffer }): string[] {
+function checkReply(
+  { tokens }: CountCase,
+  target: Family,
+  { status, body }: { status: number; body: Buffer },
+): string[] {
   if (status !== 200) return [`expected status 200, got ${status} ${body.toString('utf8').slice(0, 200)}`]
   const reply = JSON.parse(body.toString('utf8')) as Wire
   const got = target === 'google-generate' ? reply.totalTokens : reply.input_tokens

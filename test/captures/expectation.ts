@@ -1,8 +1,6 @@
 /** What a recorded answer must become: how it ends, what it costs, and how an error is shown to the caller. */
 import type { Case, Family } from './case.ts'
 import { producesOutput } from './output.ts'
-import { splitParts } from './parts.ts'
-import { isError } from './sse-blocks.ts'
 
 /**
  * - `complete`, `filtered`, `empty`: answers that ended as their protocol says.
@@ -27,8 +25,6 @@ export function endingOf(replayed: Case): Ending {
   if (status !== 200) return isOperatorFault(replayed) ? 'unavailable' : 'rejected'
   if (expected.error !== undefined) {
     if (!stream) return 'error_body'
-    // What stands in no event is none: its client gets one that says so.
-    if (!splitParts(replayed.body, replayed.form).some(isError)) return 'cut'
     return isOperatorFault(replayed) ? 'account_error_in_band' : 'error_in_band'
   }
   if (expected.terminal === 'eof' && !(MAY_END[family] && Boolean(expected.finish_reason))) return 'cut'

@@ -112,7 +112,9 @@ function onePage(baseUrl: string, fetcher: typeof fetch): typeof fetch {
 function checkRefusal(theirs: Read, ours: Read): string[] {
   if (!('message' in theirs)) return ['the recording is no refusal']
   if (!('message' in ours)) return ['expected a refusal of an unknown key']
-  return ours.status === 401 && /key/i.test(ours.message) ? [] : [`expected 401 about the key, got ${JSON.stringify(ours)}`]
+  return ours.status === 401 && /key/i.test(ours.message)
+    ? []
+    : [`expected 401 about the key, got ${JSON.stringify(ours)}`]
 }
 
 interface Lists {
@@ -127,7 +129,8 @@ function checkList({ name, shape, ids }: ListCase, { theirs, ours, offered }: Li
   if ('message' in ours) return [`the library cannot read ours: ${ours.message}`]
   const problems: string[] = []
   const read = theirs.map(idOf)
-  if (ids?.some((id) => !read.includes(id.replace(/^models\//, '')))) problems.push('the library misses recorded models')
+  if (ids?.some((id) => !read.includes(id.replace(/^models\//, ''))))
+    problems.push('the library misses recorded models')
   const listed = new Set(ours.map(idOf))
   const missing = offered.filter((id) => !listed.has(id))
   if (missing.length > 0) problems.push(`${missing.length} models are not listed: ${missing.slice(0, 3)}`)

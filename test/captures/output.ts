@@ -46,7 +46,9 @@ const OUTPUT_MEMBERS = new Set([
 ])
 
 function carries(carrier: unknown): boolean {
-  return Object.entries((carrier as Wire | null) ?? {}).some(([name, value]) => OUTPUT_MEMBERS.has(name) && hasText(value))
+  return Object.entries((carrier as Wire | null) ?? {}).some(
+    ([name, value]) => OUTPUT_MEMBERS.has(name) && hasText(value),
+  )
 }
 
 /** Members that say something about output, and are none. */

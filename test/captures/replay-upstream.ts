@@ -109,7 +109,8 @@ function chooseEnding({ stream, family, expected }: Case, random: Random): Endin
   const even = random() < 0.5
   if (!stream) return even ? 'length' : 'chunked'
   if (expected.terminal !== 'eof') return even ? 'chunked' : 'close'
-  if (family === 'google-generate' && expected.finish_reason) return even ? 'chunked' : 'close'
+  // Google's own end of a stream, and what follows an error that it told.
+  if (family === 'google-generate' && (expected.finish_reason || expected.error)) return even ? 'chunked' : 'close'
   const properEnd = Boolean(expected.finish_reason) && family === 'openai-chat'
   return properEnd || even ? 'close' : 'broken'
 }

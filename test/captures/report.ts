@@ -4,7 +4,7 @@ import { endingOf } from './expectation.ts'
 import type { CallResult, SuiteResult } from './suite.ts'
 
 type Check = 'reply' | 'forwarded' | 'usage' | 'charge'
-const CHECKS: readonly Check[] = ['reply', 'forwarded', 'usage', 'charge']
+export const CHECKS: readonly Check[] = ['reply', 'forwarded', 'usage', 'charge']
 
 /** Every failure as `case: check: what was expected and what came`. Empty when all is well. */
 export function failuresOf(result: SuiteResult): string[] {
@@ -59,7 +59,7 @@ function passed(calls: readonly CallResult[], check: Check): string {
   return `${calls.filter((one) => one[check].length === 0).length}/${calls.length}`
 }
 
-function alignColumns(table: readonly (readonly string[])[]): string {
+export function alignColumns(table: readonly (readonly string[])[]): string {
   const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
   return table
     .map((row) =>

@@ -1,11 +1,18 @@
-/** `npm run test:captures -- --dir ../shared/fixtures`: proves the relay and the meter on recorded provider answers. */
+/** `npm run test:captures -- --dir ../shared/fixtures`: proves relay, meter and translation on recorded traffic. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { FAMILIES, loadCases } from './case.ts'
-import { failuresOf, formatTable } from './report.ts'
-import { callAll } from './suite.ts'
+import type { LedgerRow } from '../support/ledger.ts'
+import { type Case, loadCases } from './case.ts'
+import { clientAnswers, clientModels, loadRecorded, type Recorded } from './clients/recorded.ts'
+import { runClients } from './clients/run.ts'
+import { type CountCase, countAnswers, countModels, loadCounts, runCounts } from './counts.ts'
+import { type ListCase, loadLists, runLists } from './lists.ts'
+import { failuresIn, formatMatrix, formatReasons, outcomesOf } from './matrix.ts'
+import { formatTable } from './report.ts'
+import { type CallResult, callAll } from './suite.ts'
 import { runTranslated } from './translated/run.ts'
-import { inWorld } from './world.ts'
+import type { Outcome } from './verdict.ts'
+import { inWorld, modelIdOf, type World } from './world.ts'
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +23,14 @@ const { values } = parseArgs({
   },
 })
 
+/** Everything in the directory whose name has the filter in it. */
+interface Corpus {
+  readonly cases: readonly Case[]
+  readonly counts: readonly CountCase[]
+  readonly lists: readonly ListCase[]
+  readonly clients: readonly Recorded[]
+}
+
 process.exitCode = await main(values.dir)
 
 async function main(dir: string): Promise<number> {
@@ -23,39 +38,64 @@ async function main(dir: string): Promise<number> {
     console.log(`skipped: captures directory ${dir} not found`)
     return 0
   }
-  const cases = loadCases(dir, values.filter)
-  if (cases.length === 0) {
-    console.error(`no case in ${dir} matches "${values.filter}"`)
+  const corpus = loadCorpus(dir, values.filter)
+  const sizes = Object.entries(corpus).map(([name, { length }]) => `${length} ${name}`)
+  if (Object.values(corpus).every(({ length }) => length === 0)) {
+    console.error(`nothing in ${dir} matches "${values.filter}"`)
     return 1
   }
   const seed = wholeNumber(values.seed ?? String(Math.floor(Math.random() * 2 ** 31)), 'seed')
-  console.log(`${cases.length} cases from ${dir}, seed ${seed}`)
-  const repeat = wholeNumber(values.repeat, 'repeat')
-  const started = performance.now()
-  const end = await inWorld({ cases, seed }, async (world) => {
-    const calls = await callAll(world, { cases, seed, repeat })
-    console.log(`own protocol: ${Math.round(performance.now() - started)} ms`)
-    const ownRows = new Map(
-      calls.flatMap(({ call, row }) =>
-        row === null ? [] : [[`${call.replayed.family}/${call.replayed.name}`, row] as const],
-      ),
-    )
-    const translated = await runTranslated(world, cases, ownRows)
-    console.log(`translated: ${Math.round(performance.now() - started)} ms`)
-    return { calls, translated }
-  })
-  const result = { ...end, calls: end.result.calls }
-  for (const family of FAMILIES)
-    for (const target of FAMILIES) {
-      const of = end.result.translated.filter((one) => one.replayed.family === family && one.target === target)
-      if (of.length) console.log(family, '→', target, ...['passed', 'disclosed', 'failed'].map((v) => of.filter((one) => one.verdict === v).length))
-    }
-  for (const one of end.result.translated) for (const problem of one.problems) console.log(`FAILED ${one.label}: ${problem}`)
-  const failures = failuresOf(result)
-  console.log(`\n${formatTable(result)}\n\naudit: ${JSON.stringify(result.audit)}`)
+  console.log(`${sizes.join(', ')} from ${dir}, seed ${seed}`)
+  const failures = await runAll(corpus, seed)
   for (const failure of failures) console.log(`FAILED ${failure}`)
   console.log(failures.length === 0 ? 'all as recorded' : `${failures.length} failures; repeat with --seed ${seed}`)
   return failures.length === 0 ? 0 : 1
+}
+
+function loadCorpus(dir: string, filter: string): Corpus {
+  return {
+    cases: loadCases(dir, filter),
+    counts: loadCounts(dir, filter),
+    lists: loadLists(dir, filter),
+    clients: loadRecorded(dir, filter),
+  }
+}
+
+async function runAll(corpus: Corpus, seed: number): Promise<string[]> {
+  const { cases, counts, clients } = corpus
+  const models = { ...countModels(counts), ...clientModels(clients) }
+  const plain = new Map([...countAnswers(counts), ...clientAnswers(clients)])
+  const repeat = wholeNumber(values.repeat, 'repeat')
+  const { result, gateway, audit } = await inWorld({ cases, seed, models, plain }, async (world) => {
+    const calls = await callAll(world, { cases, seed, repeat })
+    return { calls, others: await runOthers(world, corpus, calls) }
+  })
+  const outcomes = [...outcomesOf(result.calls), ...result.others]
+  console.log(`\nin their own protocol:\n${formatTable({ calls: result.calls, gateway, audit })}`)
+  console.log(`\naudit: ${JSON.stringify(audit)}`)
+  console.log(`\ndisclosed:\n${formatReasons(outcomes)}`)
+  console.log(`\n${formatMatrix(outcomes)}\n`)
+  return [...failuresIn(outcomes), ...gateway.map((problem) => `gateway: ${problem}`)]
+}
+
+async function runOthers(world: World, corpus: Corpus, calls: readonly CallResult[]): Promise<Outcome[]> {
+  const { cases, counts, lists, clients } = corpus
+  const offered = cases.map(({ family, name }) => modelIdOf(family, name))
+  return [
+    ...(await runTranslated(world, cases, rowsOf(calls))),
+    ...(await runCounts(world, counts)),
+    ...(await runLists(world, lists, offered)),
+    ...(await runClients(world, clients)),
+  ]
+}
+
+/** What the cases cost in their own protocol; every call of a case costs the same. */
+function rowsOf(calls: readonly CallResult[]): Map<string, LedgerRow> {
+  return new Map(
+    calls.flatMap(({ call: { replayed }, row }) =>
+      row ? [[`${replayed.family}/${replayed.name}`, row] as const] : [],
+    ),
+  )
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -27,6 +27,7 @@ interface Message {
 export function encodeChatReply(reply: IrReply & { readonly cost: string | null }, context: ReplyContext): WireObject {
   const message = collect(reply.blocks, context)
   const hasUsage = reply.usage !== null || reply.cost !== null
+  const kinds = { isLegacyCall: message.legacyCall !== null, hasRefusal: message.refusal.length > 0 }
   return {
     id: chatReplyId(context.requestId),
     object: 'chat.completion',
@@ -37,7 +38,7 @@ export function encodeChatReply(reply: IrReply & { readonly cost: string | null 
         index: 0,
         message: messageMembers(message),
         logprobs: null,
-        finish_reason: encodeChatFinish(reply.finish?.finish ?? 'stop', message.legacyCall !== null),
+        finish_reason: encodeChatFinish(reply.finish?.finish ?? 'stop', kinds),
       },
     ],
     ...(hasUsage && { usage: encodeChatUsage(reply.usage, reply.cost) }),

@@ -179,7 +179,8 @@ function onBlock(state: ChatState, { value }: Extract<IrEvent, { type: 'block' }
 }
 
 function finish(state: ChatState, { finish, usage, cost }: ReplyEnd): string {
-  const reason = JSON.stringify(encodeChatFinish(finish.finish, state.isLegacy))
+  const kinds = { isLegacyCall: state.isLegacy, hasRefusal: state.refusals.size > 0 }
+  const reason = JSON.stringify(encodeChatFinish(finish.finish, kinds))
   const { head } = state
   let frames = `${start(state)}${extraOfMessage(state)}${head}{"index":0,"delta":{},"finish_reason":${reason}}]}\n\n`
   const isAsked = state.context.includeUsage && usage !== null

@@ -1,10 +1,11 @@
 /** Reads the error objects of Chat Completions, in a body or in a stream, in the shapes that vendors give them. */
 import type { ReplyError } from '../reply-summary.ts'
-import { asName, asObject, asText } from '../wire-value.ts'
+import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
 
 /**
  * `{"error": {message, type, code}}` (OpenAI), `{"error": "text"}` (Venice), `{"code", "error": "text"}` (xAI),
- * `{"detail": …}` and the flat `{"object": "error", message, type, code}` (Mistral, vLLM). Null when it is no error.
+ * `{"detail": …}`, and the flat `{"object": "error", message, type, code}` (Mistral, vLLM) and `{code, message, type}`
+ * (Doubleword). Null when it is no error.
  */
 export function readChatError(body: unknown): ReplyError | null {
   const wire = asObject(body)
@@ -13,7 +14,12 @@ export function readChatError(body: unknown): ReplyError | null {
   if (nested && Object.keys(nested).length > 0) return describe(nested)
   const text = asName(wire.error)
   if (text) return { ...describe(wire), message: text }
-  return wire.object === 'error' ? describe(wire) : null
+  return wire.object === 'error' || isFlatError(wire) ? describe(wire) : null
+}
+
+/** The members of an error and none of an answer. */
+function isFlatError({ message, type, code, choices }: WireObject): boolean {
+  return asName(message) !== null && (asName(type) !== null || isHttpStatus(code)) && choices === undefined
 }
 
 function describe(error: Readonly<Record<string, unknown>>): ReplyError {

@@ -45,7 +45,11 @@ export function isStopWord(word: string): boolean {
   return FINISHES.has(word)
 }
 
-/** The wire's word; clients of the deprecated `functions` wait for another one than those of tools. */
-export function encodeChatFinish(finish: Finish, isLegacyCall: boolean): string {
-  return isLegacyCall && finish === 'tool_calls' ? 'function_call' : REASONS[finish]
+/**
+ * The wire's word; clients of the deprecated `functions` wait for another one than those of tools. A refusal that
+ * stands in the reply explains itself and ends with `stop`: OpenAI's library throws away what was filtered.
+ */
+export function encodeChatFinish(finish: Finish, reply: { isLegacyCall: boolean; hasRefusal: boolean }): string {
+  if (finish === 'content_filter' && reply.hasRefusal) return REASONS.stop
+  return reply.isLegacyCall && finish === 'tool_calls' ? 'function_call' : REASONS[finish]
 }

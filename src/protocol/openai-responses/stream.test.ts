@@ -126,6 +126,9 @@ describe('a streamed Responses reply', () => {
     number = 5
     const { reader } = read(created(), text('a'))
     assert.deepEqual(reader.position?.(), { sequence: 7, replyId: 'resp_1' })
+    number = 5
+    const failed = read(created(), text('a'), event('error', { code: 'insufficient_quota', message: 'Paid up?' }))
+    assert.deepEqual(failed.reader.position?.(), { sequence: 7, replyId: 'resp_1' })
     const unnumbered = read('data: {"type":"response.output_text.delta","delta":"a"}\n\n')
     assert.deepEqual(unnumbered.reader.position?.(), { sequence: 1, replyId: null })
     assert.deepEqual(createResponsesReader().position?.(), { sequence: 0, replyId: null })

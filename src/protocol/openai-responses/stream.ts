@@ -77,11 +77,18 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['error', onFailed],
 ])
 
+/** What ends the reply with an error may be replaced by another: it has no place of its own. */
 function onEvent(state: ResponsesState, block: SseBlock): Verdict {
-  const { found } = state
-  const { data, dataStart, dataEnd } = block
+  const verdict = judge(state, block)
+  if (verdict === 'error') return verdict
   state.last = block
   state.events++
+  return verdict
+}
+
+function judge(state: ResponsesState, block: SseBlock): Verdict {
+  const { found } = state
+  const { data, dataStart, dataEnd } = block
   spotEvent(data, dataStart, dataEnd, found)
   const type = found.typeEnd > 0 ? data.toString('latin1', found.typeStart, found.typeEnd) : (block.name ?? '')
   if (found.deltaBytes > 0) addPiece(state.pieces, type, found.deltaBytes)

@@ -33,7 +33,9 @@ export function loadRecorded(directory: string, filter = ''): Recorded[] {
     readdirSync(join(root, agent))
       .filter((file) => file.endsWith('.json') && `clients/${agent}/${file}`.includes(filter))
       .sort()
-      .map((file) => readRecorded(agent, file.slice(0, -'.json'.length), readFileSync(join(root, agent, file), 'utf8'))),
+      .map((file) =>
+        readRecorded(agent, file.slice(0, -'.json'.length), readFileSync(join(root, agent, file), 'utf8')),
+      ),
   )
 }
 
@@ -87,7 +89,9 @@ export function clientUpstreamName({ agent, name }: Recorded): string {
 /** A model at an upstream of each protocol, for every request. */
 export function clientModels(all: readonly Recorded[]): Record<string, object> {
   const entries = all.flatMap((recorded) =>
-    FAMILIES.map((target) => [clientModelId(recorded, target), modelFor(target, clientUpstreamName(recorded))] as const),
+    FAMILIES.map(
+      (target) => [clientModelId(recorded, target), modelFor(target, clientUpstreamName(recorded))] as const,
+    ),
   )
   return Object.fromEntries(entries)
 }

@@ -39,7 +39,10 @@ const OWN_VENDOR = {
 
 /** The same in other words: what may be written another way than it came. */
 const CHOICES: readonly { readonly reason: string; isSuch(changed: Changed): boolean }[] = [
-  { reason: 'members that are null are left out', isSuch: ({ before, after }) => before === null && after === undefined },
+  {
+    reason: 'members that are null are left out',
+    isSuch: ({ before, after }) => before === null && after === undefined,
+  },
   {
     reason: 'an empty list of tools is none',
     isSuch: ({ place, before, after }) => place === 'tools' && isDeepStrictEqual(before, []) && after === undefined,

@@ -71,7 +71,9 @@ async function visit({ gateway }: World, recorded: Recorded): Promise<Outcome> {
 function upgradeStatus(url: string, headers: Record<string, string>): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const websocket = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
-    const outgoing = request(url, { headers: { ...headers, ...websocket, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' } })
+    const outgoing = request(url, {
+      headers: { ...headers, ...websocket, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+    })
     outgoing.once('error', reject)
     outgoing.once('response', (response) => {
       response.resume()
@@ -122,7 +124,9 @@ function checkReply({ action, stream }: Recorded, reply: HttpReply): string[] {
 
 function warningsOf(reply: HttpReply): string[] {
   const header = reply.headers['x-zendo-warnings']
-  return header === undefined ? [] : [...new Set(String(header).split(', ').map(starred))].map((text) => `warned: ${text}`)
+  return header === undefined
+    ? []
+    : [...new Set(String(header).split(', ').map(starred))].map((text) => `warned: ${text}`)
 }
 
 const DIALECTS: Readonly<Record<Family, () => StrictDialect>> = {

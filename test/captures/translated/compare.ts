@@ -59,7 +59,11 @@ function checkCalls({ replayed, target, seen }: Comparison): Difference[] {
   const expected = (replayed.expected.tool_calls ?? []).map((call): SeenCall => {
     const isText = call.kind === 'custom'
     const hasCustom = target === 'openai-chat' || target === 'openai-responses'
-    const input = isText ? (hasCustom ? call.arguments : { input: call.arguments }) : (parsedInput(call.arguments || '{}') ?? {})
+    const input = isText
+      ? hasCustom
+        ? call.arguments
+        : { input: call.arguments }
+      : (parsedInput(call.arguments || '{}') ?? {})
     return { id: call.id ?? '', name: call.name, input }
   })
   const madeUp = expected.map(({ id }) => id === '')

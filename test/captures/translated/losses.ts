@@ -98,7 +98,8 @@ export const LOSSES: readonly Loss[] = [
   },
   {
     reason: 'groups of tools (tool search) are Responses’ own: the call names group and tool in one',
-    applies: ({ features }) => features.includes('item:tool_search_call') || features.includes('item:tool_search_output'),
+    applies: ({ features }) =>
+      features.includes('item:tool_search_call') || features.includes('item:tool_search_output'),
     covers: ['calls'],
   },
   {

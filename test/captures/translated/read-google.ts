@@ -11,7 +11,8 @@ export async function readGoogle(line: Line, question: Question): Promise<Seen> 
   const request = requestFor(question)
   const chunks: GenerateContentResponse[] = []
   try {
-    if (question.stream) for await (const chunk of await client.models.generateContentStream(request)) chunks.push(chunk)
+    if (question.stream)
+      for await (const chunk of await client.models.generateContentStream(request)) chunks.push(chunk)
     else chunks.push(await client.models.generateContent(request))
     return seenOf(chunks)
   } catch (error) {

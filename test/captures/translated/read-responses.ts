@@ -80,8 +80,7 @@ function reasoningOf(item: Item): string[] {
 }
 
 function callOf(item: Item): SeenCall[] {
-  if (item.type === 'function_call')
-    return [{ id: item.call_id, name: item.name, input: parsedInput(item.arguments) }]
+  if (item.type === 'function_call') return [{ id: item.call_id, name: item.name, input: parsedInput(item.arguments) }]
   return item.type === 'custom_tool_call' ? [{ id: item.call_id, name: item.name, input: item.input }] : []
 }
 

@@ -4,6 +4,7 @@ import type { LedgerRow } from '../../support/ledger.ts'
 import { type Case, FAMILIES, type Family } from '../case.ts'
 import { randomFor } from '../random.ts'
 import { sideBySide } from '../suite.ts'
+import type { Outcome, Verdict } from '../verdict.ts'
 import type { World } from '../world.ts'
 import { compare, type Difference } from './compare.ts'
 import { type Loss, lossesOf } from './losses.ts'
@@ -14,20 +15,6 @@ import { readGoogle } from './read-google.ts'
 import { readMessages } from './read-messages.ts'
 import { readResponses } from './read-responses.ts'
 import type { Seen } from './seen.ts'
-
-export type Verdict = 'passed' | 'disclosed' | 'failed'
-
-/** One answer shown to one library. */
-export interface TranslatedResult {
-  readonly replayed: Case
-  readonly target: Family
-  /** Tells the readings of one case apart in reports. */
-  readonly label: string
-  readonly verdict: Verdict
-  /** The reasons of what is not there. */
-  readonly losses: readonly string[]
-  readonly problems: readonly string[]
-}
 
 const READERS: Readonly<Record<Family, (line: Line, question: Question) => Promise<Seen>>> = {
   'openai-chat': readChat,
@@ -44,20 +31,25 @@ export async function runTranslated(
   world: World,
   cases: readonly Case[],
   ownRows: ReadonlyMap<string, LedgerRow>,
-): Promise<TranslatedResult[]> {
-  const results: TranslatedResult[] = []
+): Promise<Outcome[]> {
+  const results: Outcome[] = []
   await sideBySide(world, cases, async (replayed) => {
     const ownRow = ownRows.get(`${replayed.family}/${replayed.name}`) ?? null
     const byAiSdk = randomFor(0, `${replayed.family}/${replayed.name}`)() < AI_SDK_SHARE
     for (const target of FAMILIES) {
       if (target === replayed.family) continue
       results.push(await show(world, { replayed, target, ownRow, read: READERS[target], library: '' }))
-      if (!byAiSdk) continue
+      if (!byAiSdk || hasCustomCalls(replayed)) continue
       const read = (line: Line, question: Question) => readByAiSdk(target, line, question)
       results.push(await show(world, { replayed, target, ownRow, read, library: ' (AI SDK)' }))
     }
   })
   return results
+}
+
+/** Which the AI SDK's adapters cannot declare as such. */
+function hasCustomCalls({ expected }: Case): boolean {
+  return (expected.tool_calls ?? []).some(({ kind }) => kind === 'custom')
 }
 
 interface Showing {
@@ -68,7 +60,7 @@ interface Showing {
   readonly library: string
 }
 
-async function show(world: World, { replayed, target, ownRow, read, library }: Showing): Promise<TranslatedResult> {
+async function show(world: World, { replayed, target, ownRow, read, library }: Showing): Promise<Outcome> {
   const line = openLine(world)
   const seen = await read(line, questionFor(replayed))
   const head = line.head()
@@ -79,9 +71,10 @@ async function show(world: World, { replayed, target, ownRow, read, library }: S
   const losses = known.filter((loss) => loss.covers.length === 0 || differences.some((one) => isCovered(loss, one)))
   const faults = differences.filter((one) => !losses.some((loss) => isCovered(loss, one)))
   const problems = faults.map(({ field, problem }) => `${field}: ${problem}`)
-  const verdict = problems.length > 0 ? 'failed' : losses.length > 0 ? 'disclosed' : 'passed'
+  const verdict: Verdict = problems.length > 0 ? 'failed' : losses.length > 0 ? 'disclosed' : 'passed'
   const label = `${replayed.family}/${replayed.name} → ${target}${library}`
-  return { replayed, target, label, verdict, losses: losses.map(({ reason }) => reason), problems }
+  const family = `${replayed.family}${library}`
+  return { family, target, label, verdict, losses: losses.map(({ reason }) => reason), problems }
 }
 
 const PATIENCE_MS = 5000
