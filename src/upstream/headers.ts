@@ -5,7 +5,15 @@ import type { Provider } from '../domain/catalog.ts'
 import type { Warning } from '../protocol/codec.ts'
 
 /** What a client's header may tell the upstream. Everything else, cookies and foreign credentials first, stays here. */
-const FORWARDED: readonly string[] = ['accept', 'anthropic-version', 'anthropic-beta', 'openai-beta']
+const FORWARDED: readonly string[] = [
+  'accept',
+  'anthropic-version',
+  'anthropic-beta',
+  'openai-beta',
+  // Codex: which forms of items it sends and understands.
+  'x-codex-beta-features',
+  'x-openai-internal-codex-responses-lite',
+]
 const MAX_VALUE_BYTES = 4096
 /** The oldest version that every Messages upstream still answers. */
 const DEFAULT_ANTHROPIC_VERSION = '2023-06-01'
@@ -38,10 +46,9 @@ export function upstreamHeaders(protocol: Protocol, provider: Provider, forwarde
   if (isMessages && !forwarded.includes('anthropic-version'))
     headers.push('anthropic-version', DEFAULT_ANTHROPIC_VERSION)
   if (provider.apiKey !== undefined) {
-    const bearer = `Bearer ${provider.apiKey}`
     if (isMessages) headers.push('x-api-key', provider.apiKey)
     else if (protocol === 'google-generate') headers.push('x-goog-api-key', provider.apiKey)
-    else headers.push('authorization', bearer)
+    else headers.push('authorization', `Bearer ${provider.apiKey}`)
   }
   return headers
 }

@@ -13,7 +13,7 @@ import { asObject, type WireObject } from '../wire-value.ts'
 import { replyId } from './encode-reply.ts'
 import { encodeMessagesUsage } from './encode-usage.ts'
 import { writeMessagesFinish } from './finish.ts'
-import { encodeWholeBlock, sealedSignature } from './reply-block.ts'
+import { argumentsOf, encodeWholeBlock, sealedSignature } from './reply-block.ts'
 
 interface EncoderState {
   readonly context: ReplyContext
@@ -23,6 +23,8 @@ interface EncoderState {
   /** Of the block that is open, or of the next one. */
   index: number
   isOpen: boolean
+  /** The free text of the open call, which is an argument here and given as a whole; null for other blocks. */
+  freeText: string[] | null
 }
 
 export function createMessagesEncoder(context: ReplyContext): StreamEncoder {
@@ -33,6 +35,7 @@ export function createMessagesEncoder(context: ReplyContext): StreamEncoder {
     usage: null,
     index: 0,
     isOpen: false,
+    freeText: null,
   }
   return {
     encode: (event) => onEvent(state, event),
@@ -97,17 +100,31 @@ function write(state: EncoderState, event: IrEvent): string {
       return (signature === null ? '' : delta(state, { type: 'signature_delta', signature })) + closeBlock(state)
     }
     case 'tool-call-start':
+      state.freeText = event.kind === 'custom' ? [] : null
       return openBlock(state, { type: 'tool_use', id: event.id, name: flatToolName(event), input: {} })
     case 'tool-call-delta':
-      return event.text === '' ? '' : delta(state, { type: 'input_json_delta', partial_json: event.text })
-    case 'text-end':
+      if (!state.freeText) return inputDelta(state, event.text)
+      state.freeText.push(event.text)
+      return ''
     case 'tool-call-end':
+      return onCallEnd(state) + closeBlock(state)
+    case 'text-end':
       return closeBlock(state)
     case 'block':
       return writeWhole(state, event.value)
     default:
       return ''
   }
+}
+
+function inputDelta(state: EncoderState, text: string): string {
+  return text === '' ? '' : delta(state, { type: 'input_json_delta', partial_json: text })
+}
+
+function onCallEnd(state: EncoderState): string {
+  const { freeText } = state
+  state.freeText = null
+  return freeText ? inputDelta(state, argumentsOf({ kind: 'custom', input: freeText.join('') })) : ''
 }
 
 function openText(state: EncoderState): string {

@@ -1,6 +1,7 @@
 /** The blocks of a Messages reply to and from the IR. Source: Anthropic "Create a Message" (the response's `content`). */
 import type { ReplyContext } from '../codec.ts'
-import type { IrBlock, IrOpaque, IrRedactedThinking, IrText } from '../ir/block.ts'
+import type { IrBlock, IrOpaque, IrRedactedThinking, IrText, IrToolCall } from '../ir/block.ts'
+import { customInputAsArguments } from '../translation/custom-tool.ts'
 import { seal } from '../translation/seal.ts'
 import { flatToolName } from '../translation/tool-name.ts'
 import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
@@ -40,7 +41,7 @@ export function encodeReplyBlock(block: IrBlock, context: ReplyContext): WireObj
     case 'thinking':
       return { type: 'thinking', thinking: block.text, signature: sealedSignature(block.signature, context) ?? '' }
     case 'tool-call':
-      return { type: 'tool_use', id: block.id, name: flatToolName(block), input: parseInput(block.input) }
+      return { type: 'tool_use', id: block.id, name: flatToolName(block), input: inputOf(block) }
     case 'redacted-thinking':
     case 'opaque':
       return encodeWholeBlock(block, context)
@@ -72,6 +73,15 @@ function isOwn({ mint }: ReplyContext): boolean {
 function ownCitations({ citations = [] }: IrText): { citations?: readonly WireObject[] } {
   const own = citations.filter(({ protocol }) => protocol === PROTOCOL)
   return own.length === 0 ? {} : { citations: own.map(({ raw }) => raw) }
+}
+
+/** Free text is the one argument of a function here. */
+export function argumentsOf({ kind, input }: Pick<IrToolCall, 'kind' | 'input'>): string {
+  return kind === 'custom' ? customInputAsArguments(input) : input
+}
+
+function inputOf(call: IrToolCall): WireObject {
+  return parseInput(argumentsOf(call))
 }
 
 /** Arguments that were cut off are no object: `{}` then, as clients parse nothing themselves here. */

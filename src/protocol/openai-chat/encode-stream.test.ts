@@ -114,6 +114,18 @@ describe('encoding a chat stream', () => {
     })
   })
 
+  it('ends a refusal with stop, whose text says the rest, and what was filtered as filtered', () => {
+    const filtered = { finish: { finish: 'content_filter', raw: null, stopSequence: null } } as const
+    const endOf = (block: IrBlock) => {
+      const declined = reply([block], filtered)
+      const streamed = chunksOf(streamOf(declined, replyContext())).map(({ choices }) => choices as WireObject[])
+      const whole = chatCodec.encodeReply({ ...declined, cost: null }, replyContext()).choices as WireObject[]
+      return [streamed.findLast((choices) => choices[0])?.[0]?.finish_reason, whole[0]?.finish_reason]
+    }
+    assert.deepEqual(endOf({ type: 'text', text: 'No.', isRefusal: true }), ['stop', 'stop'])
+    assert.deepEqual(endOf(text('No')), ['content_filter', 'content_filter'])
+  })
+
   it('gives the free text of a custom tool that the upstream took for a function', () => {
     const tools: IrTool[] = [{ type: 'custom', name: 'patch' }]
     const context = replyContext({ request: foreign({ source: 'openai-chat', tools }) })
