@@ -85,8 +85,10 @@ function chooseParts(only: readonly string[]): Parts {
   const isNamed = (name: string): boolean => only.includes(name)
   const names = SUBJECT_NAMES.some(isNamed) ? SUBJECT_NAMES.filter(isNamed) : SUBJECT_NAMES
   const namesScenario = isNamed(TRANSLATION_ALONE) || SCENARIOS.some(({ name }) => isNamed(name))
-  const scenarios = namesScenario ? SCENARIOS.filter(({ name }) => isNamed(name)) : SCENARIOS
-  const asked = names.filter((name) => scenarios.some((scenario) => pairsFor(scenario, name).length > 0))
+  const wanted = namesScenario ? SCENARIOS.filter(({ name }) => isNamed(name)) : SCENARIOS
+  const isAsked = (scenario: Scenario, name: SubjectName): boolean => pairsFor(scenario, name).length > 0
+  const scenarios = wanted.filter((scenario) => names.some((name) => isAsked(scenario, name)))
+  const asked = names.filter((name) => scenarios.some((scenario) => isAsked(scenario, name)))
   return { scenarios, names: withDirect(asked), isTimedAlone: !namesScenario || isNamed(TRANSLATION_ALONE) }
 }
 

@@ -28,7 +28,14 @@ function runOf(zendoRounds: ClosedLoopResult[]): RunRecord {
     scenarios: SCENARIOS,
     subjects: ['direct', 'floor', 'zendo-balance'],
     skipped: new Map([['nginx', 'nginx is not installed']]),
-    ...{ startMs: new Map(), loops, firstTokens: new Map(), accounting: [], problems: ['a ledger row is lost'] },
+    ...{
+      startMs: new Map(),
+      loops,
+      firstTokens: new Map(),
+      translations: [],
+      accounting: [],
+      problems: ['a ledger row is lost'],
+    },
   }
 }
 

@@ -1,5 +1,7 @@
 /** Writes a run as markdown: what was run on what, the aims, one table per scenario, the accounting. */
 import { firstTokenCell, loopCell, type RunRecord } from './cells.ts'
+import { megabytes, percent, ratio, table, tableOf } from './markdown.ts'
+import { renderAlone, renderTranslated } from './report-translation.ts'
 import type { LoopFigures, Scenario } from './scenarios.ts'
 import { PACED_STREAMS } from './scenarios.ts'
 import type { SubjectName } from './subjects.ts'
@@ -33,6 +35,7 @@ export function renderReport(run: RunRecord, facts: RunFacts): string {
     renderFacts(run, facts),
     ...renderTargets(run),
     ...run.scenarios.map((scenario) => `### ${scenario.title}\n\n${renderScenario(run, scenario)}`),
+    ...renderAlone(run),
     ...renderAccounting(run),
     ...(run.problems.length === 0 ? [] : [`### Problems\n\n${run.problems.map((text) => `- ${text}`).join('\n')}`]),
   ].join('\n\n')
@@ -59,6 +62,7 @@ function renderTargets(run: RunRecord): string[] {
 }
 
 function renderScenario(run: RunRecord, scenario: Scenario): string {
+  if (scenario.pairs !== undefined) return renderTranslated(run, scenario, (cell) => doubts(cell).join('; '))
   switch (scenario.shape) {
     case 'requests':
       return renderLoops(run, scenario, requestColumns)
@@ -91,12 +95,7 @@ function renderLoops(run: RunRecord, scenario: Scenario, columns: Columns): stri
     const figures = subject === 'direct' ? withoutProcess(columns(cell, peers)) : columns(cell, peers)
     return [{ subject, ...figures, remarks: remarks(scenario, subject, cell, peers) }]
   })
-  const [first] = lines
-  if (first === undefined) return 'not measured'
-  return table(
-    Object.keys(first),
-    lines.map((line) => Object.values(line)),
-  )
+  return tableOf(lines)
 }
 
 const requestColumns: Columns = (cell, peers) => ({
@@ -104,7 +103,7 @@ const requestColumns: Columns = (cell, peers) => ({
   'requests/s': cell.requestsPerSecond.toFixed(0),
   'p50 ms': cell.p50Ms.toFixed(2),
   'p99 ms': cell.p99Ms.toFixed(2),
-  'RSS MB': megabytes(cell),
+  'RSS MB': megabytes(cell.rssBytes),
   ...cpuRatios(cell, peers, 'cpuUsPerRequest'),
   'req/s ÷ floor': ratio(cell.requestsPerSecond, peers.floor?.requestsPerSecond),
   'req/s ÷ nginx': ratio(cell.requestsPerSecond, peers.nginx?.requestsPerSecond),
@@ -115,7 +114,7 @@ const streamColumns: Columns = (cell, peers) => ({
   'events/s': cell.eventsPerSecond.toFixed(0),
   'whole stream p50 ms': cell.p50Ms.toFixed(1),
   'p99 ms': cell.p99Ms.toFixed(1),
-  'RSS MB': megabytes(cell),
+  'RSS MB': megabytes(cell.rssBytes),
   ...cpuRatios(cell, peers, 'cpuUsPerEvent'),
 })
 
@@ -124,7 +123,7 @@ const pacedColumns: Columns = (cell, peers) => ({
   'streams held': `${Math.floor(cell.heldShare * PACED_STREAMS)} of ${PACED_STREAMS}`,
   'gap p99 ms': cell.gapP99Ms.toFixed(1),
   'added gap p99 ms': peers.direct === undefined ? '' : (cell.gapP99Ms - peers.direct.gapP99Ms).toFixed(1),
-  'RSS MB': megabytes(cell),
+  'RSS MB': megabytes(cell.rssBytes),
   ...cpuRatios(cell, peers, 'cpuUsPerEvent'),
 })
 
@@ -140,18 +139,26 @@ function withoutProcess(columns: Record<string, string>): Record<string, string>
 }
 
 function remarks(scenario: Scenario, subject: SubjectName, cell: LoopFigures, peers: Peers): string {
-  const found: string[] = []
+  if (subject === 'direct') return stolen(cell).join('; ')
   // Paced streams go at the mock's pace, whoever relays them.
   const direct = scenario.shape === 'paced' ? undefined : peers.direct
-  if (subject !== 'direct') {
-    if (direct !== undefined && direct.requestsPerSecond < DIRECT_FACTOR * cell.requestsPerSecond) {
-      found.push(`direct only ${(direct.requestsPerSecond / cell.requestsPerSecond).toFixed(1)} × faster`)
-    }
-    if (cell.loadCoreBusy > LOAD_CORE_LIMIT) found.push(`load core ${percent(cell.loadCoreBusy)} busy`)
-    if (cell.foreignCpu > NOISE_LIMIT) found.push(`foreign CPU ${percent(cell.foreignCpu)}`)
-  }
-  if (cell.stolen > NOISE_LIMIT) found.push(`stolen ${percent(cell.stolen)}`)
-  return found.join('; ')
+  const isRigSlow = direct !== undefined && direct.requestsPerSecond < DIRECT_FACTOR * cell.requestsPerSecond
+  const slow = isRigSlow
+    ? [`direct only ${(direct.requestsPerSecond / cell.requestsPerSecond).toFixed(1)} × faster`]
+    : []
+  return [...slow, ...doubts(cell)].join('; ')
+}
+
+function doubts(cell: LoopFigures): string[] {
+  return [
+    ...(cell.loadCoreBusy > LOAD_CORE_LIMIT ? [`load core ${percent(cell.loadCoreBusy)} busy`] : []),
+    ...(cell.foreignCpu > NOISE_LIMIT ? [`foreign CPU ${percent(cell.foreignCpu)}`] : []),
+    ...stolen(cell),
+  ]
+}
+
+function stolen(cell: LoopFigures): string[] {
+  return cell.stolen > NOISE_LIMIT ? [`stolen ${percent(cell.stolen)}`] : []
 }
 
 function renderFirstTokens(run: RunRecord, scenario: Scenario): string {
@@ -177,22 +184,4 @@ function renderAccounting(run: RunRecord): string[] {
   ])
   const header = ['subject', 'answered', 'rows settled', 'mock answered', 'tokens sent', 'tokens booked', 'audit', '']
   return [`### Accounting\n\n${table(header, rows)}`]
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const rule = header.map((_, index) => (index === 0 ? '---' : '---:'))
-  return [line(header), line(rule), ...rows.map(line)].join('\n')
-}
-
-function ratio(value: number, base: number | undefined): string {
-  return base === undefined ? '' : (value / base).toFixed(2)
-}
-
-function megabytes(cell: LoopFigures): string {
-  return (cell.rssBytes / 1e6).toFixed(0)
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`
 }

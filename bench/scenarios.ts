@@ -1,5 +1,5 @@
 /** What is asked of every subject, and how the numbers of several rounds become one figure per cell. */
-import type { AlternatingResult, BodyKind, ClosedLoopResult, Job } from './job.ts'
+import type { AlternatingJob, AlternatingResult, BodyKind, ClosedLoopJob, ClosedLoopResult } from './job.ts'
 import { type Pair, SAME_PROTOCOL, TRANSLATED } from './pairs.ts'
 import { medianOf } from './samples.ts'
 import { directTarget, type Subject, type SubjectName } from './subjects.ts'
@@ -88,7 +88,13 @@ export interface Rig {
 }
 
 /** Undefined where the scenario says nothing about the subject: straight to the mock adds nothing to itself. */
-export function jobFor(scenario: Scenario, subject: Subject, pair: Pair, rig: Rig, phases: Phases): Job | undefined {
+export function jobFor(
+  scenario: Scenario,
+  subject: Subject,
+  pair: Pair,
+  rig: Rig,
+  phases: Phases,
+): ClosedLoopJob | AlternatingJob | undefined {
   const target = subject.target(scenario.body, pair)
   if (scenario.shape === 'first-token') {
     if (subject.name === 'direct') return undefined

@@ -1,7 +1,9 @@
 /** The aims set for one core, each beside what this run reached. A miss is called a miss. */
 import { firstTokenCell, loopCell, type RunRecord } from './cells.ts'
+import { pairName } from './pairs.ts'
 import type { LoopFigures, Scenario } from './scenarios.ts'
 import type { SubjectName } from './subjects.ts'
+import { directionFigures, moreCpuMs, translatedFirstTokens, translatedLoops } from './translated-cells.ts'
 
 export interface TargetLine {
   readonly aim: string
@@ -64,6 +66,14 @@ const AIMS: readonly Aim[] = [
 ]
 
 export function targetLines(run: RunRecord): TargetLine[] {
+  const translated = TRANSLATION_AIMS.flatMap(({ scenario: name, lines, ...aim }) => {
+    const scenario = run.scenarios.find((each) => each.name === name)
+    return scenario === undefined ? [] : lines(run, scenario).map((line) => ({ ...aim, ...line }))
+  })
+  return [...subjectLines(run), ...translated, ...aloneLines(run)]
+}
+
+function subjectLines(run: RunRecord): TargetLine[] {
   return AIMS.flatMap(({ aim, scenario: name, subjects, judge }) => {
     const scenario = run.scenarios.find((each) => each.name === name)
     if (scenario === undefined) return []
@@ -72,6 +82,55 @@ export function targetLines(run: RunRecord): TargetLine[] {
       return verdict === undefined ? [] : [{ aim, subject, ...verdict }]
     })
   })
+}
+
+interface TranslationAim {
+  readonly aim: string
+  readonly scenario: string
+  readonly lines: (run: RunRecord, scenario: Scenario) => Omit<TargetLine, 'aim'>[]
+}
+
+/** A line per translated pair; the relayed one is judged by the aims above. */
+const TRANSLATION_AIMS: readonly TranslationAim[] = [
+  {
+    ...{ aim: '≤ 50 µs CPU per translated event, full speed', scenario: 'translated-stream' },
+    lines: (run, scenario) =>
+      translatedLoops(run, scenario).flatMap(({ pair, cell, same }) => {
+        if (same === undefined) return []
+        return [{ subject: pairName(pair), ...atMost(cell.cpuUsPerEvent, 50, `${cell.cpuUsPerEvent.toFixed(1)} µs`) }]
+      }),
+  },
+  {
+    ...{ aim: 'first token ≤ 0.5 ms later than relayed, p50', scenario: 'translated-first-token' },
+    lines: (run, scenario) =>
+      translatedFirstTokens(run, scenario).flatMap(({ pair, laterMs }) => {
+        if (laterMs === undefined) return []
+        return [{ subject: pairName(pair), ...atMost(laterMs, 0.5, `${laterMs.toFixed(2)} ms`) }]
+      }),
+  },
+  {
+    ...{ aim: '400 KB body ≤ 15 ms CPU more than relayed', scenario: 'translated-large' },
+    lines: (run, scenario) =>
+      translatedLoops(run, scenario).flatMap(({ pair, cell, same }) => {
+        if (same === undefined) return []
+        const more = moreCpuMs(cell, same)
+        return [{ subject: pairName(pair), ...atMost(more, 15, `${more.toFixed(1)} ms`) }]
+      }),
+  },
+]
+
+/** The slowest direction stands for all. */
+function aloneLines(run: RunRecord): TargetLine[] {
+  const figures = directionFigures(run)
+  const slowest = Math.max(...figures.map(({ p50 }) => p50.total))
+  return figures
+    .filter(({ p50 }) => p50.total === slowest)
+    .slice(0, 1)
+    .map(({ name }) => ({
+      aim: 'one 400 KB body translated alone in ≤ 15 ms, p50',
+      subject: `slowest of ${figures.length}: ${name}`,
+      ...atMost(slowest, 15, `${slowest.toFixed(1)} ms`),
+    }))
 }
 
 function onLoop(judge: (cell: LoopFigures) => Verdict): Aim['judge'] {

@@ -71,7 +71,7 @@ export function sendError(reply: ErrorReply, error: AppError): void {
   const { status, headers, body } = encodeError(protocol, error, {
     requestId,
     nowMs: clock(),
-    profile: clientProfile(response.req.headers['user-agent']),
+    profile: clientProfile(response.req.headers),
   })
   const flat = Object.entries({ ...headers, 'x-request-id': requestId }).flat()
   response.writeHead(status, [

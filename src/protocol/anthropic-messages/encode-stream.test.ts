@@ -154,6 +154,27 @@ describe('a streamed reply for a Messages client', () => {
     assert.deepEqual(messagesCodec.encodeReply({ ...reply, cost: null }, contextOf(CHAT)).content, only)
   })
 
+  it('has the free text of a call as the one argument of a function', () => {
+    const call = { type: 'tool-call', id: 'c1', name: 'patch', kind: 'custom', input: 'a "b"\nc' } as const
+    const reply: IrReply = { id: null, model: null, blocks: [call], finish: null, usage: null }
+    const [start, ...events] = replyToEvents(reply)
+    const pieces = events.flatMap((event): IrEvent[] =>
+      event.type === 'tool-call-delta'
+        ? [
+            { ...event, text: 'a "' },
+            { ...event, text: 'b"\nc' },
+          ]
+        : [event],
+    )
+    assert.ok(start)
+    const wrapped = [{ ...call, kind: 'function', input: JSON.stringify({ input: call.input }) }]
+    assert.deepEqual(readBack(write([start, ...pieces], CHAT)).blocks, wrapped)
+    assert.deepEqual(
+      messagesCodec.decodeReply(messagesCodec.encodeReply({ ...reply, cost: null }, contextOf(CHAT))).blocks,
+      wrapped,
+    )
+  })
+
   it('says where an error would stand', () => {
     const encoder = messagesCodec.createStreamEncoder(contextOf(CHAT))
     assert.deepEqual(encoder.position(), { sequence: 0, replyId: null })

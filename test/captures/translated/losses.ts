@@ -25,7 +25,7 @@ export const LOSSES: readonly Loss[] = [
     covers: [],
   },
   {
-    reason: 'citations and grounding have a form of their own at each vendor',
+    reason: 'citations: the addresses are given where the protocol has a place for them, the rest is its vendor’s own',
     applies: ({ features }) => SOURCES.some((feature) => features.includes(feature)),
     covers: [],
   },
@@ -115,6 +115,11 @@ const OF_CASES: Readonly<Record<string, Loss>> = {
     reason: 'the recording’s pieces are not the text that its end repeats: clients get the pieces',
     applies: () => true,
     covers: ['text'],
+  },
+  'openai-chat/snowflake-thinking': {
+    reason: 'the recording’s reader leaves out a thought that stands in reasoning_details alone: clients see it',
+    applies: () => true,
+    covers: ['reasoning'],
   },
 }
 

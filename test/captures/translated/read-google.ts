@@ -1,7 +1,7 @@
 /** Asks and reads by the official Google library. */
 import { type GenerateContentResponse, GoogleGenAI, type Part } from '@google/genai'
 import { CONTENT, FORMAT_SCHEMA, type Line, type Question, TOOL_SCHEMA } from './question.ts'
-import { failureOf, NOTHING, type Seen, type SeenCall, type SeenUsage } from './seen.ts'
+import { failureOf, type Seen, type SeenCall, type SeenUsage } from './seen.ts'
 
 export async function readGoogle(line: Line, question: Question): Promise<Seen> {
   const client = new GoogleGenAI({
