@@ -7,9 +7,10 @@ import { GATEWAY_CORE, LOAD_CORE } from './closed-loop.ts'
 import type { AlternatingJob, ClosedLoopJob, ClosedLoopResult, Job, JobResult } from './job.ts'
 import { SCRIPTS } from './mock-replies.ts'
 import { pairName, SAME_PROTOCOL } from './pairs.ts'
+import { chooseParts } from './parts.ts'
 import { type PinnedProcess, startPinned } from './pinned-process.ts'
-import { jobFor, type Phases, pairsFor, type Rig, SCENARIOS, type Scenario, TRANSLATION_ALONE } from './scenarios.ts'
-import { SUBJECT_NAMES, type Subject, type SubjectName, type Surroundings, startSubject } from './subjects.ts'
+import { jobFor, type Phases, pairsFor, type Rig, type Scenario, TRANSLATION_ALONE } from './scenarios.ts'
+import { type Subject, type SubjectName, type Surroundings, startSubject } from './subjects.ts'
 import { type DirectionTimes, directionName, isShortened, type Turns } from './translation-time.ts'
 import { expectedCharge, serverFlags } from './zendo.ts'
 
@@ -72,29 +73,6 @@ export async function measure(options: MeasureOptions): Promise<RunRecord> {
     await load.stop()
     for (const subject of subjects) await subject.stop()
   }
-}
-
-interface Parts {
-  readonly scenarios: readonly Scenario[]
-  readonly names: readonly SubjectName[]
-  readonly isTimedAlone: boolean
-}
-
-/** What was named, or all of a kind of which nothing was named; no subject is started that nothing is asked of. */
-function chooseParts(only: readonly string[]): Parts {
-  const isNamed = (name: string): boolean => only.includes(name)
-  const names = SUBJECT_NAMES.some(isNamed) ? SUBJECT_NAMES.filter(isNamed) : SUBJECT_NAMES
-  const namesScenario = isNamed(TRANSLATION_ALONE) || SCENARIOS.some(({ name }) => isNamed(name))
-  const wanted = namesScenario ? SCENARIOS.filter(({ name }) => isNamed(name)) : SCENARIOS
-  const isAsked = (scenario: Scenario, name: SubjectName): boolean => pairsFor(scenario, name).length > 0
-  const scenarios = wanted.filter((scenario) => names.some((name) => isAsked(scenario, name)))
-  const asked = names.filter((name) => scenarios.some((scenario) => isAsked(scenario, name)))
-  return { scenarios, names: withDirect(asked), isTimedAlone: !namesScenario || isNamed(TRANSLATION_ALONE) }
-}
-
-/** Every cell is judged by what the load reaches without a gateway. */
-function withDirect(names: readonly SubjectName[]): readonly SubjectName[] {
-  return names.includes('direct') ? names : ['direct', ...names]
 }
 
 /** What is not installed is skipped by name; what is there and does not start is a problem of the run. */

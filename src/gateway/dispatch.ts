@@ -3,7 +3,7 @@ import { AppError } from '../base/errors.ts'
 import type { Quirks } from '../base/quirks.ts'
 import type { Protocol } from '../base/words.ts'
 import { quirksOf } from '../domain/catalog.ts'
-import type { UpstreamTarget, Warning } from '../protocol/codec.ts'
+import type { EncodedRequest, UpstreamTarget, Warning } from '../protocol/codec.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
@@ -185,13 +185,25 @@ function needsLook(gateway: Gateway, call: Call, destination: Destination, quirk
   return signed !== null && !(signed.isOnly && signed.account === destination.route.provider.tag)
 }
 
-/** The body without what another account signed and with what was dropped; null when it may go as it came. */
-function lookedThrough(
+/**
+ * The body without what another account signed and with what was dropped; null when it may go as it came, or when it
+ * says what only its upstream can judge.
+ */
+function lookedThrough(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): EncodedRequest | null {
+  try {
+    return withoutForeignThoughts(gateway, call, destination, quirks)
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
+
+function withoutForeignThoughts(
   gateway: Gateway,
   call: Call,
   destination: Destination,
   quirks: Quirks,
-): ReturnType<ReturnType<typeof codecOf>['encodeRequest']> | null {
+): EncodedRequest | null {
   const decoded = decodeCall(call)
   const scope = scopeOf(call.request)
   const nowMs = gateway.clock()

@@ -146,6 +146,21 @@ describe('a translated stream', () => {
     })
   }
 
+  test('ends with the calls that it holds when its upstream names no reason', () => {
+    const call = { index: 0, id: 'c1', type: 'function', function: { name: 'read', arguments: '{}' } }
+    for (const [delta, expected] of [
+      [{ tool_calls: [call] }, 'tool_calls'],
+      [{ content: 'Yes.' }, 'stop'],
+    ] as const) {
+      const chunk = { id: 'r1', choices: [{ index: 0, delta, finish_reason: null }] }
+      const bytes = Buffer.from(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`)
+      for (const to of ['anthropic-messages', 'openai-responses', 'google-generate'] as const) {
+        const { before, end, ending } = translate('openai-chat', to, bytes, 1000)
+        assert.deepEqual([ending, read(to, before + end).finish?.finish], ['complete', expected], to)
+      }
+    }
+  })
+
   test('holds only its end back', () => {
     const { before, end } = translate('openai-chat', 'anthropic-messages', Buffer.from(streamOf('openai-chat')), 1e6)
     assert.ok(before.includes('b.ts'))

@@ -36,6 +36,7 @@ class TranslatingReader implements StreamReader {
   readonly #onEvent: (event: IrEvent) => void
   readonly #renameCall: TranslatingReaderOptions['renameCall']
   #finish: IrFinish | null = null
+  #hasCalls = false
   ending: StreamReader['ending'] = null
 
   constructor({ from, encoder, onEvent, renameCall, ...scanning }: TranslatingReaderOptions) {
@@ -86,6 +87,7 @@ class TranslatingReader implements StreamReader {
     for (const made of events) {
       const event = made.type === 'tool-call-start' ? { ...made, ...this.#renameCall(made) } : made
       this.#onEvent(event)
+      if (event.type === 'tool-call-start') this.#hasCalls = true
       if (event.type === 'finish') this.#finish = event
       else text += this.#encoder.encode(event)
     }
@@ -96,7 +98,9 @@ class TranslatingReader implements StreamReader {
     if (this.ending !== 'complete') return []
     const text = this.#write(this.#decoder.end())
     const { usage, finish } = this.#events.summary()
-    const end = this.#finish ?? { ...PLAIN_END, finish: finish ?? PLAIN_END.finish }
+    // Streams that end without a reason: whoever is given calls must know that they are to be answered.
+    const plain = this.#hasCalls ? 'tool_calls' : PLAIN_END.finish
+    const end = this.#finish ?? { ...PLAIN_END, finish: finish ?? plain }
     return [Buffer.from(text + this.#encoder.finish({ finish: end, usage, cost }))]
   }
 

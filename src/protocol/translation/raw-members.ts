@@ -102,7 +102,7 @@ function noteFormat({ format, source }: IrRequest, target: Protocol, found: Map<
   if (format?.type !== 'json-schema' || target.startsWith('openai')) return
   const path = FORMAT_PATHS[source]
   if (format.description !== undefined) addOnce(found, 'format.description', `${path}.description`)
-  if (format.strict !== undefined) addOnce(found, 'format.strict', `${path}.strict`)
+  if (format.strict === false) addOnce(found, 'format.strict', `${path}.strict`)
 }
 
 interface Place {

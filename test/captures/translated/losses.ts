@@ -94,12 +94,12 @@ export const LOSSES: readonly Loss[] = [
     reason: 'arguments that go on behind their end were sent when that shows, and the library refuses them',
     applies: ({ expected, stream }, target) =>
       target === 'anthropic-messages' && stream && callsOf(expected.tool_calls, isOverfull),
-    covers: ['calls', 'finish', 'usage', 'failure'],
+    // The library leaves before the end, so the request is one that its client stopped.
+    covers: ['calls', 'finish', 'usage', 'failure', 'charge'],
   },
   {
     reason: 'groups of tools (tool search) are Responses’ own: the call names group and tool in one',
-    applies: ({ features }) =>
-      features.includes('item:tool_search_call') || features.includes('item:tool_search_output'),
+    applies: ({ family, body }) => family === 'openai-responses' && /"namespace": ?"/.test(body.toString('utf8')),
     covers: ['calls'],
   },
   {

@@ -95,7 +95,7 @@ export const CHAT_SAMPLES: Samples = {
     'response_format<json_schema>': { type: 'json_schema', json_schema: { name: 'answer', schema: LOOK_UP } },
     'response_format<json_schema>.json_schema.description': 'Where',
     'response_format<json_schema>.json_schema.schema': LOOK_UP,
-    'response_format<json_schema>.json_schema.strict': true,
+    'response_format<json_schema>.json_schema.strict': false,
     'response_format<json_object>': { type: 'json_object' },
     safety_identifier: 'user-1',
     seed: 7,

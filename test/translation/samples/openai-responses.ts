@@ -93,7 +93,7 @@ export const RESPONSES_SAMPLES: Samples = {
     'text.format<text>': { type: 'text' },
     'text.format<json_schema>': { type: 'json_schema', name: 'answer', schema: LOOK_UP },
     'text.format<json_schema>.description': 'Where',
-    'text.format<json_schema>.strict': true,
+    'text.format<json_schema>.strict': false,
     'text.format<json_object>': { type: 'json_object' },
     tool_choice: 'required',
     'tool_choice<allowed_tools>': {
