@@ -44,7 +44,7 @@ const THOROUGH: Effort = {
 }
 const QUICK: Effort = {
   rounds: 1,
-  phases: { warmUpMs: 400, measureMs: 600 },
+  phases: { warmUpMs: 300, measureMs: 500 },
   tries: 1,
   turns: { warmUp: 3, measured: 7 },
 }

@@ -1,5 +1,6 @@
 /** What is asked of every subject, and how the numbers of several rounds become one figure per cell. */
 import type { AlternatingJob, AlternatingResult, BodyKind, ClosedLoopJob, ClosedLoopResult } from './job.ts'
+import { PACE_MS, PACED_DELTAS } from './mock-replies.ts'
 import { type Pair, SAME_PROTOCOL, TRANSLATED } from './pairs.ts'
 import { medianOf } from './samples.ts'
 import { directTarget, type Subject, type SubjectName } from './subjects.ts'
@@ -16,6 +17,8 @@ export interface Scenario {
 }
 
 export const PACED_STREAMS = 500
+/** Some streams must begin and end within the window, however short a run is meant to be. */
+const PACED_LEAST_MS = 1.2 * PACED_DELTAS * PACE_MS
 
 /** The subject whose translations are measured. */
 export const TRANSLATING: SubjectName = 'zendo-balance'
@@ -101,10 +104,12 @@ export function jobFor(
     const direct = directTarget(rig.mockPort, scenario.body, pair.upstream)
     return { kind: 'alternating', body: scenario.body, target, direct, ...phases }
   }
-  const startSpreadMs = scenario.shape === 'paced' ? phases.warmUpMs * 0.8 : 0
+  const isPaced = scenario.shape === 'paced'
+  const startSpreadMs = isPaced ? phases.warmUpMs * 0.8 : 0
+  const measureMs = isPaced ? Math.max(phases.measureMs, PACED_LEAST_MS) : phases.measureMs
   const { body, concurrency } = scenario
   const pids = { watchPids: subject.pids, rigPids: rig.pids }
-  return { kind: 'closed-loop', body, target, concurrency, startSpreadMs, ...pids, ...phases }
+  return { kind: 'closed-loop', body, target, concurrency, startSpreadMs, ...pids, ...phases, measureMs }
 }
 
 /** Medians of the rounds; shares are 0 to 1, times milliseconds unless the name says otherwise. */

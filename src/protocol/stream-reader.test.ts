@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
+import type { StreamForm } from './event-readers.ts'
 import { createStreamReader, type StreamReader } from './stream-reader.ts'
 
 const role = '{"id":"c1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}'
@@ -29,8 +30,13 @@ interface Relayed {
   readonly reader: StreamReader
 }
 
-function relay(protocol: Protocol, text: string, sizes: readonly number[] = [], stripUsage = false): Relayed {
-  const reader = createStreamReader(protocol, { stripUsage })
+function relay(
+  protocol: Protocol,
+  text: string,
+  sizes: readonly number[] = [],
+  { stripUsage = false, form = 'sse' }: { stripUsage?: boolean; form?: StreamForm } = {},
+): Relayed {
+  const reader = createStreamReader(protocol, { stripUsage, form })
   const bytes = Buffer.from(text, 'latin1')
   const out: Buffer[] = []
   for (let at = 0, i = 0; at < bytes.length; i++) {
@@ -88,7 +94,7 @@ describe('createStreamReader', () => {
       for (const sizes of [[], [1], [7, 2], [40]]) {
         const lines = (...data: string[]): string => chat(...data).replaceAll('\n', ending)
         const text = lines(role, delta('Hi'), finish, usage, '[DONE]')
-        const { before, held, reader } = relay('openai-chat', text, sizes, true)
+        const { before, held, reader } = relay('openai-chat', text, sizes, { stripUsage: true })
         assert.equal(before + held, lines(role, delta('Hi'), finish, '[DONE]'))
         assert.equal(reader.reply.usage?.input, 10)
       }
@@ -100,7 +106,7 @@ describe('createStreamReader', () => {
       '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
     const text = chat('{"choices":[],"prompt_filter_results":[]}', '{"choices":[],"usage":null}', withChoice, '[DONE]')
     for (const strip of [true, false]) {
-      const { before, held } = relay('openai-chat', text, [], strip)
+      const { before, held } = relay('openai-chat', text, [], { stripUsage: strip })
       assert.equal(before + held, text)
     }
     const { before, held } = relay('openai-chat', chat(usage, '[DONE]'))
@@ -203,6 +209,27 @@ describe('createStreamReader', () => {
       assert.deepEqual([before, held, ending], [chat(role), '', 'cut'])
       assert.equal(reader.reply.hasOutput, false)
     }
+  })
+
+  it('says where the event stands that takes the place of a piece', () => {
+    const created = event('response.created', { sequence_number: 0, response: { id: 'r1' } })
+    const piece = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_nu'
+    assert.deepEqual(relay('openai-responses', created + piece).reader.position(), { sequence: 1, replyId: 'r1' })
+  })
+
+  it('cuts an array behind an element, so that another can follow, and otherwise relays every byte of it', () => {
+    const chunk = (text: string, more: object = {}) =>
+      JSON.stringify({ candidates: [{ content: { parts: [{ text }] }, index: 0, ...more }] })
+    const array = `[${chunk('One, "two]"')}\n,\r\n${chunk('three')}\n,\r\n${chunk('', { finishReason: 'STOP' })}\n]\n`
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: array.length }), anySizes, (length, sizes) => {
+        const { before, held, ending } = relay('google-generate', array.slice(0, length), sizes, { form: 'array' })
+        if (ending === 'complete') assert.equal(before + held, array.slice(0, length))
+        else assert.doesNotThrow(() => JSON.parse(before === '' ? '[]' : `${before}]`), before)
+        assert.equal(array.startsWith(before + held), true)
+      }),
+    )
+    assert.equal(relay('google-generate', array, [], { form: 'array' }).ending, 'complete')
   })
 
   it('refuses an event too large with a typed error', () => {

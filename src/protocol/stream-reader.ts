@@ -59,6 +59,8 @@ export interface EventObserver {
 }
 
 const DEFAULT_MAX_HELD_BYTES = 64 * 1024
+/** Pieces between two elements of an array; no upstream has more than two or three. */
+const MAX_BETWEEN = 16
 
 export function createStreamReader(protocol: Protocol, options: StreamReaderOptions): StreamReader {
   const events = createEventReader(protocol, options.stripUsage)
@@ -69,7 +71,7 @@ function relay(
   protocol: Protocol,
   events: EventReader,
   scanner: SseScanner,
-  { observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
+  { form, observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
 ): StreamReader {
   let ending: StreamReader['ending'] = null
   let held: Buffer[] = []
@@ -79,8 +81,10 @@ function relay(
   /** Events that may turn out to be the last ones, and what came behind them. */
   let deferred: Buffer[] = []
   let deferredBytes = 0
-  /** What was delivered when the body broke off inside an event. */
-  let cutReply: ReplySummary | null = null
+  /** Of an array: what stands before the next element goes with it, so that an error can follow any element. */
+  let between: SseBlock[] = []
+  /** What was delivered when the body broke off inside an event, and where the next one would have stood. */
+  let cut: { readonly reply: ReplySummary; readonly position: StreamPosition } | null = null
 
   /** Keeps what came after the terminal frame; false from the first bytes on that are too many. */
   function hold(bytes: Buffer): boolean {
@@ -97,8 +101,17 @@ function relay(
   }
 
   function defer(block: SseBlock): void {
-    deferred.push(block.bytes.subarray(block.start, block.end))
-    deferredBytes += block.end - block.start
+    for (const one of [...takeBetween(), block]) {
+      deferred.push(bytesOf(one))
+      deferredBytes += one.end - one.start
+    }
+  }
+
+  function takeBetween(): SseBlock[] {
+    if (between.length === 0) return between
+    const taken = between
+    between = []
+    return taken
   }
 
   function releaseDeferred(run: Run): void {
@@ -116,11 +129,20 @@ function relay(
       return
     }
     releaseDeferred(run)
+    for (const one of takeBetween()) addToRun(run, one)
     addToRun(run, block)
+  }
+
+  function position(): StreamPosition {
+    return events.position?.() ?? { sequence: 0, replyId: events.summary().upstreamId }
   }
 
   /** Sends a block on, drops it, or ends the reply with it; false when the reply has ended. */
   function take(block: SseBlock, run: Run): boolean {
+    if (form === 'array' && block.kind === 'other' && between.length < MAX_BETWEEN) {
+      between.push(block)
+      return true
+    }
     if (block.kind === 'event') {
       lastVerdict = judge(block)
       if (lastVerdict === 'defer') releaseDeferred(run)
@@ -129,7 +151,7 @@ function relay(
     else if (lastVerdict === 'defer') defer(block)
     if (lastVerdict === 'pass' || lastVerdict === 'strip' || lastVerdict === 'defer') return true
     ending = lastVerdict
-    held.push(...deferred, block.bytes.subarray(block.start, block.end))
+    held.push(...deferred, ...takeBetween().map(bytesOf), bytesOf(block))
     for (const rest of scanner.takeRest()) if (!hold(rest)) ending = 'error'
     return false
   }
@@ -150,15 +172,15 @@ function relay(
       if (ending !== null) return []
       const run = newRun()
       const last = scanner.finish()
-      const before = last === null ? null : events.summary()
+      const before = last === null ? null : { reply: events.summary(), position: position() }
       if (last !== null && !take(last, run)) return []
       ending = events.mayEnd() ? 'complete' : 'cut'
       if (ending === 'complete') {
-        held = deferred
+        held = [...deferred, ...takeBetween().map(bytesOf)]
         return finishRun(run)
       }
       // A piece of an event is nobody's: the error event that the gateway writes next must begin on its own line.
-      cutReply = before
+      cut = before
       return deferred
     },
     get ending() {
@@ -171,9 +193,9 @@ function relay(
       return taken
     },
     get reply() {
-      return cutReply ?? events.summary()
+      return cut?.reply ?? events.summary()
     },
-    position: () => events.position?.() ?? { sequence: 0, replyId: events.summary().upstreamId },
+    position: () => cut?.position ?? position(),
   }
 }
 
@@ -183,6 +205,10 @@ function observe(observer: EventObserver, block: SseBlock): void {
   if (markers !== null && !markers.some((marker) => data.includes(marker))) return
   const value = parseJson(data)
   if (value !== undefined) observer.onEvent(block.name, value)
+}
+
+function bytesOf({ bytes, start, end }: SseBlock): Buffer {
+  return bytes.subarray(start, end)
 }
 
 /** Puts neighbouring blocks of one chunk back together, so that they go out as one buffer. */

@@ -10,6 +10,7 @@ import { codecOf } from './codecs.ts'
 import type { EventReader } from './event-reader.ts'
 import { createEventReader, createScanner } from './event-readers.ts'
 import type { IrEvent, IrFinish } from './ir/event.ts'
+import type { ReplySummary } from './reply-summary.ts'
 import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
 import type { StreamReader } from './stream-reader.ts'
 import { parseJson } from './wire-value.ts'
@@ -37,6 +38,7 @@ class TranslatingReader implements StreamReader {
   readonly #renameCall: TranslatingReaderOptions['renameCall']
   #finish: IrFinish | null = null
   #hasCalls = false
+  #cutReply: ReplySummary | null = null
   ending: StreamReader['ending'] = null
 
   constructor({ from, encoder, onEvent, renameCall, ...scanning }: TranslatingReaderOptions) {
@@ -61,8 +63,11 @@ class TranslatingReader implements StreamReader {
   end(): Buffer[] {
     if (this.ending !== null) return []
     const last = this.#scanner.finish()
+    const before = last === null ? null : this.#events.summary()
     const text = last === null ? '' : this.#take(last)
     if (this.ending === null) this.ending = this.#events.mayEnd() ? 'complete' : 'cut'
+    // A piece of an event that gave the client nothing counts for nothing.
+    if (this.ending === 'cut' && text === '') this.#cutReply = before
     return text === '' ? [] : [Buffer.from(text)]
   }
 
@@ -105,7 +110,7 @@ class TranslatingReader implements StreamReader {
   }
 
   get reply() {
-    return this.#events.summary()
+    return this.#cutReply ?? this.#events.summary()
   }
 
   position() {

@@ -6,14 +6,17 @@ import type { LedgerRow } from '../support/ledger.ts'
 import { type Call, callsOf, checkForwardedBody, requestBody } from './call.ts'
 import { type Case, loadCases } from './case.ts'
 import { checkCharge, checkUsage } from './check-ledger.ts'
-import { checkReply, type Reply, visibleBody } from './check-reply.ts'
+import { breaksOff, checkReply, type Reply, visibleBody } from './check-reply.ts'
 import { endingOf } from './expectation.ts'
+import { splitParts } from './parts.ts'
 import { bucketsOf, costOf } from './price.ts'
 import { isError, splitBlocks } from './sse-blocks.ts'
 
 const cases = loadCases(join(import.meta.dirname, '..', 'golden'))
 const CHAT_ERROR = 'data: {"error":{"type":"UpstreamError","code":"upstream_unavailable","message":"Broken off."}}\n\n'
 const UNAVAILABLE = '{"type":"error","error":{"type":"UpstreamError","code":"upstream_unavailable","message":"Busy."}}'
+const GOOGLE_ERROR =
+  '{"error":{"message":"Busy.","code":503,"status":"UNAVAILABLE","details":[{"metadata":{"code":"upstream_unavailable"}}]}}'
 
 function caseNamed(name: string): Case {
   const found = cases.find((one) => `${one.family}/${one.name}` === name)
@@ -40,21 +43,45 @@ function rightReply(call: Call): Reply {
     error_in_band: () => [200, visibleBody(call)],
     account_error_in_band: () => [200, rightCut(call)],
     cut: () => [200, rightCut(call)],
-    error_body: () => [502, Buffer.from(UNAVAILABLE)],
-    rejected: () => [replayed.status, replayed.expected.secrets ? Buffer.from(UNAVAILABLE) : replayed.body],
-    unavailable: () => [503, Buffer.from(UNAVAILABLE)],
+    error_body: () => [502, unavailable],
+    rejected: () => [replayed.status, replayed.expected.secrets ? unavailable : replayed.body],
+    unavailable: () => [503, unavailable],
   }
+  const unavailable = Buffer.from(replayed.family === 'google-generate' ? GOOGLE_ERROR : UNAVAILABLE)
   const [status, body] = answers[endingOf(replayed)]()
-  const ownWords = status >= 400 && body.toString('utf8') === UNAVAILABLE
-  return { status, headers: ownWords ? { ...headers, 'content-type': 'application/json' } : headers, body, ended: true }
+  const ownHeaders = body === unavailable ? { ...headers, 'content-type': 'application/json' } : headers
+  return { status, headers: ownHeaders, body, ended: !breaksOff(call) }
 }
 
+/** What goes out of a stream that breaks, and the right error behind it. */
 function rightCut(call: Call): Buffer {
-  const whole = splitBlocks(visibleBody(call)).filter(
-    (block) => block.closed && !isError(block) && block.data !== '[DONE]',
-  )
-  const error = call.replayed.family === 'openai-chat' ? CHAT_ERROR : `event: error\ndata: ${UNAVAILABLE}\n\n`
-  return Buffer.concat([...whole.map((block) => block.bytes), Buffer.from(error)])
+  const { whole, error } = cutOf(call)
+  return Buffer.concat([whole, Buffer.from(error)])
+}
+
+function cutOf(call: Call): { whole: Buffer; error: string } {
+  const { form, family } = call.replayed
+  const parts = splitParts(visibleBody(call), form)
+  const good = parts.filter((part) => part.closed && !isError(part) && part.data !== '[DONE]')
+  const whole = Buffer.concat(good.map((part) => part.bytes))
+  switch (family) {
+    case 'openai-chat':
+      return { whole, error: CHAT_ERROR }
+    case 'anthropic-messages':
+      return { whole, error: `event: error\ndata: ${UNAVAILABLE}\n\n` }
+    case 'google-generate':
+      if (form === 'sse') return { whole, error: `data: ${GOOGLE_ERROR}\r\n\r\n` }
+      return { whole, error: `${good.length === 0 ? '[' : ','}${GOOGLE_ERROR}` }
+    case 'openai-responses':
+      return { whole, error: responsesError(good.length) }
+  }
+}
+
+function responsesError(sequence: number): string {
+  const failed = { status: 'failed', error: { code: 'upstream_unavailable', message: 'Broken off.' } }
+  const error = { type: 'error', sequence_number: sequence, code: 'upstream_unavailable', message: 'Broken off.' }
+  const end = { type: 'response.failed', sequence_number: sequence + 1, response: failed }
+  return [error, end].map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
 }
 
 function replyWith(call: Call, change: Partial<Reply>): string[] {
@@ -99,6 +126,31 @@ test('a cut stream that ends like a success is found', () => {
       assert.notDeepEqual(replyWith(call, { body: Buffer.concat([relayed, Buffer.from(end)]) }), [], name)
     const doneAfterError = Buffer.concat([rightReply(call).body, Buffer.from('data: [DONE]\n\n')])
     assert.notDeepEqual(replyWith(call, { body: doneAfterError }), [], name)
+  }
+})
+
+test('a broken Google stream that looks whole is found, in both framings', () => {
+  for (const replayed of cases.filter((one) => one.family === 'google-generate')) {
+    for (const call of callsOf(replayed).filter(breaksOff)) {
+      const { body } = rightReply(call)
+      assert.notDeepEqual(replyWith(call, { ended: true }), [], call.label)
+      if (endingOf(call.replayed) !== 'cut') continue
+      assert.notDeepEqual(replyWith(call, { body: cutOf(call).whole }), [], call.label)
+      const twice = Buffer.concat([cutOf(call).whole, Buffer.from(`,${cutOf(call).error}`)])
+      if (call.replayed.form === 'array') assert.notDeepEqual(replyWith(call, { body: twice }), [], call.label)
+      assert.notDeepEqual(replyWith(call, { body: Buffer.concat([body, Buffer.from(cutOf(call).error)]) }), [])
+    }
+  }
+})
+
+test('a cut Responses stream without its last event, or numbered wrong, is found', () => {
+  for (const name of ['openai-responses/cut-before-completed', 'openai-responses/quota-at-start']) {
+    const call = callNamed(name)
+    const { whole, error } = cutOf(call)
+    const [first = ''] = error.split(/(?<=\n\n)/)
+    const numbered = splitParts(whole, 'sse').length
+    for (const wrong of ['', first, responsesError(numbered + 1), error.replace('"failed"', '"completed"')])
+      assert.notDeepEqual(replyWith(call, { body: Buffer.concat([whole, Buffer.from(wrong)]) }), [], name)
   }
 })
 

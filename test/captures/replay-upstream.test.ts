@@ -8,6 +8,7 @@ import { type Case, loadCases } from './case.ts'
 import { cutIntoChunks } from './chunking.ts'
 import { randomFor } from './random.ts'
 import { type ReplayUpstream, startReplayUpstream } from './replay-upstream.ts'
+import { pathOf } from './wire.ts'
 
 const cases = loadCases(join(import.meta.dirname, '..', 'golden'))
 const seed = Math.floor(Math.random() * 2 ** 31)
@@ -25,9 +26,12 @@ after(async () => {
 async function callDirectly(replayed: Case) {
   const [call] = callsOf(replayed)
   assert(call !== undefined)
-  const path = replayed.family === 'openai-chat' ? 'chat/completions' : 'messages'
-  const body = requestBody(call, replayed.name)
-  return { call, reply: await post(`${upstream.baseUrl}/${path}`, { 'x-probe': replayed.name }, body) }
+  const { family, name, stream, form } = replayed
+  const path = pathOf(family, { model: name, stream, form })
+  return {
+    call: { ...call, replayed },
+    reply: await post(`${upstream.baseUrl}${path}`, { 'x-probe': name }, requestBody(call, name)),
+  }
 }
 
 test(`every case arrives byte for byte over a direct connection (seed ${seed})`, async () => {

@@ -1,7 +1,6 @@
 /** `npm run test:captures -- --dir ../shared/fixtures`: proves relay, meter and translation on recorded traffic. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { LedgerRow } from '../support/ledger.ts'
 import { type Case, loadCases } from './case.ts'
 import { clientAnswers, clientModels, loadRecorded, type Recorded } from './clients/recorded.ts'
 import { runClients } from './clients/run.ts'
@@ -9,7 +8,7 @@ import { type CountCase, countAnswers, countModels, loadCounts, runCounts } from
 import { type ListCase, loadLists, runLists } from './lists.ts'
 import { failuresIn, formatMatrix, formatReasons, outcomesOf } from './matrix.ts'
 import { formatTable } from './report.ts'
-import { type CallResult, callAll } from './suite.ts'
+import { type CallResult, callAll, rowsOf } from './suite.ts'
 import { runTranslated } from './translated/run.ts'
 import type { Outcome } from './verdict.ts'
 import { inWorld, modelIdOf, type World } from './world.ts'
@@ -87,15 +86,6 @@ async function runOthers(world: World, corpus: Corpus, calls: readonly CallResul
     ...(await runLists(world, lists, offered)),
     ...(await runClients(world, clients)),
   ]
-}
-
-/** What the cases cost in their own protocol; every call of a case costs the same. */
-function rowsOf(calls: readonly CallResult[]): Map<string, LedgerRow> {
-  return new Map(
-    calls.flatMap(({ call: { replayed }, row }) =>
-      row ? [[`${replayed.family}/${replayed.name}`, row] as const] : [],
-    ),
-  )
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -9,7 +9,7 @@ import { endingOf } from './expectation.ts'
 import { randomFor } from './random.ts'
 import type { ReceivedRequest } from './replay-upstream.ts'
 import { keyHeaders, pathOf, readPath } from './wire.ts'
-import { inWorld, modelIdOf, UPSTREAM_KEY, type World } from './world.ts'
+import { modelIdOf, UPSTREAM_KEY, type World } from './world.ts'
 
 const CONCURRENCY = 8
 
@@ -36,11 +36,6 @@ export interface SuiteResult {
   readonly audit: unknown
 }
 
-export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
-  const { result, gateway, audit } = await inWorld(options, (world) => callAll(world, options))
-  return { calls: result, gateway, audit }
-}
-
 /** A case's own calls follow one another; different cases run side by side, in an order that the seed decides. */
 export async function callAll(world: World, { cases, repeat }: SuiteOptions): Promise<CallResult[]> {
   const results: CallResult[] = []
@@ -50,6 +45,15 @@ export async function callAll(world: World, { cases, repeat }: SuiteOptions): Pr
     }
   })
   return results
+}
+
+/** What the cases cost in their own protocol, by `family/name`; every call of a case costs the same. */
+export function rowsOf(calls: readonly CallResult[]): Map<string, LedgerRow> {
+  return new Map(
+    calls.flatMap(({ call: { replayed }, row }) =>
+      row ? [[`${replayed.family}/${replayed.name}`, row] as const] : [],
+    ),
+  )
 }
 
 /** Works through cases, some at a time, in an order that the seed decides. */

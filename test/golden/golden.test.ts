@@ -2,15 +2,26 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { type Case, FAMILIES, loadCases } from '../captures/case.ts'
+import { failuresIn } from '../captures/matrix.ts'
 import { failuresOf } from '../captures/report.ts'
-import { type CallResult, runSuite, type SuiteResult } from '../captures/suite.ts'
+import { type CallResult, callAll, rowsOf, type SuiteResult } from '../captures/suite.ts'
+import { runTranslated } from '../captures/translated/run.ts'
+import type { Outcome } from '../captures/verdict.ts'
+import { inWorld } from '../captures/world.ts'
 
 const seed = Math.floor(Math.random() * 2 ** 31)
-const cases = [...loadCases(import.meta.dirname), ...longStreams()]
+const own = loadCases(import.meta.dirname)
+const cases = [...own, ...longStreams()]
 let result: SuiteResult
+let translated: readonly Outcome[]
 
 before(async () => {
-  result = await runSuite({ cases, seed, repeat: 1 })
+  const world = await inWorld({ cases, seed }, async (open) => {
+    const calls = await callAll(open, { cases, seed, repeat: 1 })
+    return { calls, shown: await runTranslated(open, own, rowsOf(calls)) }
+  })
+  result = { ...world, calls: world.result.calls }
+  translated = world.result.shown
 })
 
 /** Streams larger than every buffer between the upstream and the client. */
@@ -41,7 +52,8 @@ function resultsNamed(name: string): CallResult[] {
 }
 
 test(`every case was called (seed ${seed})`, () => {
-  assert.equal(new Set(result.calls.map((one) => one.call.replayed.name + one.call.replayed.family)).size, cases.length)
+  const called = result.calls.map(({ call: { replayed } }) => `${replayed.family}/${replayed.name}`)
+  assert.equal(new Set(called).size, cases.length)
 })
 
 test('replies are the upstream bytes, and failures never look like success', () => {
@@ -58,6 +70,12 @@ test("each dialect's usage is read into disjoint buckets, or marked as an estima
 
 test('each answer costs the exact price of its tokens, and failures cost nothing', () => {
   assert.deepEqual(failuresAbout('charge'), [])
+})
+
+test("an answer says and costs the same in the clients' own libraries of the other protocols, or the loss is named", () => {
+  assert.deepEqual(failuresIn(translated), [])
+  const pairs = new Set(translated.map(({ family, target }) => `${family.split(' ')[0]} ${target}`))
+  assert.equal(pairs.size, FAMILIES.length * (FAMILIES.length - 1))
 })
 
 test('the same answer without usage counts the same tokens streamed and whole', () => {

@@ -38,29 +38,29 @@ export interface Line {
   readonly fetch: typeof fetch
   /** Of the last answer; null when none came. */
   head(): AnswerHead | null
+  /** Notes the head of an answer that was not fetched. */
+  note(status: number, headers: Readonly<Record<string, unknown>>): void
 }
 
 export interface AnswerHead {
   readonly status: number
   readonly requestId: string
-  /** `x-zendo-warnings` */
-  readonly warnings: string | null
 }
 
 export function openLine({ gateway }: World): Line {
   let head: AnswerHead | null = null
+  const note: Line['note'] = (status, headers) => {
+    head = { status, requestId: String(headers['x-request-id']) }
+  }
   return {
     baseUrl: gateway.baseUrl,
     key: gateway.apiKey,
     fetch: async (...args) => {
       const response = await fetch(...args)
-      head = {
-        status: response.status,
-        requestId: String(response.headers.get('x-request-id')),
-        warnings: response.headers.get('x-zendo-warnings'),
-      }
+      note(response.status, Object.fromEntries(response.headers))
       return response
     },
     head: () => head,
+    note,
   }
 }

@@ -64,11 +64,17 @@ function seenOf({ choices, usage }: Completion, reasoning: string): Seen {
     reasoning,
     refusal: choice?.message.refusal ?? '',
     calls: (choice?.message.tool_calls ?? []).map(callOf),
-    // A refusal is a plain end here; its own member says what it is.
-    finish: choice?.message.refusal ? 'content_filter' : (FINISHES[choice?.finish_reason ?? ''] ?? null),
+    finish: finishOf(choice),
     usage: usage ? usageOf(usage) : null,
     failure: null,
   }
+}
+
+/** A refusal is a plain end here, and its own member says what it is: filtered ones the library throws away. */
+function finishOf(choice: Completion['choices'][number] | undefined): string | null {
+  const reason = choice?.finish_reason ?? ''
+  if (choice?.message.refusal) return reason === 'stop' ? 'content_filter' : `${reason} beside a refusal`
+  return FINISHES[reason] ?? null
 }
 
 function callOf(call: NonNullable<Message['tool_calls']>[number]): SeenCall {

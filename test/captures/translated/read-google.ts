@@ -14,11 +14,14 @@ export async function readGoogle(line: Line, question: Question): Promise<Seen> 
     if (question.stream)
       for await (const chunk of await client.models.generateContentStream(request)) chunks.push(chunk)
     else chunks.push(await client.models.generateContent(request))
-    return seenOf(chunks)
+    return seenOfChunks(chunks)
   } catch (error) {
-    return { ...seenOf(chunks), failure: failureOf(error) }
+    return { ...seenOfChunks(chunks), failure: failureOf(error) }
   }
 }
+
+/** What is read of a chunk, of the library's or of the wire's own. */
+export type GoogleChunk = Pick<GenerateContentResponse, 'candidates' | 'usageMetadata'>
 
 function requestFor({ model, tools, wantsJson }: Question) {
   const declarations = tools.map(({ name }) => ({ name, parametersJsonSchema: TOOL_SCHEMA }))
@@ -43,7 +46,8 @@ const FINISHES: Readonly<Record<string, string>> = {
   MALFORMED_FUNCTION_CALL: 'other',
 }
 
-function seenOf(chunks: readonly GenerateContentResponse[]): Seen {
+/** What the chunks of an answer amount to. */
+export function seenOfChunks(chunks: readonly GoogleChunk[]): Seen {
   const parts = chunks.flatMap((chunk) => chunk.candidates?.[0]?.content?.parts ?? [])
   const calls = parts.flatMap(callOf)
   const word = chunks.map((chunk) => chunk.candidates?.[0]?.finishReason).findLast((reason) => reason !== undefined)

@@ -12,6 +12,7 @@ import { type Line, openLine, type Question, questionFor } from './question.ts'
 import { readByAiSdk } from './read-ai-sdk.ts'
 import { readChat } from './read-chat.ts'
 import { readGoogle } from './read-google.ts'
+import { readGoogleArray } from './read-google-array.ts'
 import { readMessages } from './read-messages.ts'
 import { readResponses } from './read-responses.ts'
 import type { Seen } from './seen.ts'
@@ -39,6 +40,8 @@ export async function runTranslated(
     for (const target of FAMILIES) {
       if (target === replayed.family) continue
       results.push(await show(world, { replayed, target, ownRow, read: READERS[target], library: '' }))
+      if (target === 'google-generate' && replayed.stream)
+        results.push(await show(world, { replayed, target, ownRow, read: readGoogleArray, library: ' (array)' }))
       if (!byAiSdk || hasCustomCalls(replayed)) continue
       const read = (line: Line, question: Question) => readByAiSdk(target, line, question)
       results.push(await show(world, { replayed, target, ownRow, read, library: ' (AI SDK)' }))
