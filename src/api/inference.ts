@@ -97,7 +97,8 @@ async function readInference(visit: Visit, protocol: Protocol): Promise<Inferenc
   const { request, owner } = visit
   const { headers } = request
   const { maxBodyBytes } = visit.options
-  const body = await readBody(request, owner ? maxBodyBytes : Math.min(maxBodyBytes, ANONYMOUS_BODY_BYTES))
+  const limit = owner ? maxBodyBytes : Math.min(maxBodyBytes, ANONYMOUS_BODY_BYTES)
+  const body = withoutMark(await readBody(request, limit))
   if (body.length === 0) throw new AppError('invalid_request', 'The request has no body. Send a JSON object.')
   return {
     id: visit.id,
@@ -113,6 +114,11 @@ async function readInference(visit: Visit, protocol: Protocol): Promise<Inferenc
     strict: headers['x-zendo-strict'] === 'true',
     includeCost: /(?:^|,)\s*cost\s*(?:,|$)/.test(String(headers['x-zendo-include'] ?? '')),
   }
+}
+
+/** A byte order mark is no part of JSON, and nobody behind this needs to know it. */
+function withoutMark(body: Buffer): Buffer {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
 }
 
 function addressOf(visit: Visit): string {

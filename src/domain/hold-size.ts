@@ -18,7 +18,11 @@ export function promptEstimate(bodyBytes: number, model: Model): number {
   return Math.min(Math.ceil(bodyBytes / BYTES_PER_TOKEN_TYPICAL), Math.max(model.context, 1))
 }
 
-/** Output tokens at most: the client's cap where it is lower than the model's own, times the answers asked for. */
+/**
+ * Output tokens at most: the cap that is asked for where it is lower than the model's own, times the answers asked for.
+ * A cap of nothing is none: vendors differ in what they make of it.
+ */
 export function outputCap(requested: number | null, answers: number, model: Model): number {
-  return Math.min(requested ?? model.maxOutput, model.maxOutput) * answers
+  const cap = requested === null || requested <= 0 ? model.maxOutput : requested
+  return Math.min(cap, model.maxOutput) * answers
 }

@@ -15,7 +15,7 @@ import { outputCap, promptBound } from '../domain/hold-size.ts'
 import { worstCaseCharge } from '../domain/price.ts'
 import { findFullWindow, type WindowState } from '../domain/window.ts'
 import { type Account, holdBalance, loadBalance } from '../store/account.ts'
-import { countAnonymousUse } from '../store/anonymous-use.ts'
+import { countAnonymousUse, loadAnonymousUse } from '../store/anonymous-use.ts'
 import { type CurrentWindow, loadCurrentWindows } from '../store/current-window.ts'
 import type { Database } from '../store/database.ts'
 import type { KeyOwner, OwnedSeat } from '../store/key.ts'
@@ -30,26 +30,60 @@ export interface Admission {
   readonly funding: Funding
   /** At list price. */
   readonly hold: NanoUsd
+  /** What the hold was sized for: nothing larger may be sent. */
+  readonly size: RequestSize
+}
+
+/** What a request can cost by: the body that is really sent, and the cap on output in it. */
+export interface RequestSize {
+  readonly bytes: number
+  readonly maxOutput: number | null
+}
+
+/** A body that another provider is sent may be written a little longer; the bound per byte is generous. */
+const SPARE_SHARE = 1.25
+const SPARE_BYTES = 8192
+
+/** Whether what was held also covers a request of this size. */
+export function coversSize({ call, size }: Admission, sent: RequestSize): boolean {
+  const cap = (maxOutput: number | null): number => outputCap(maxOutput, call.fields.answers, call.model)
+  return sent.bytes <= size.bytes * SPARE_SHARE + SPARE_BYTES && cap(sent.maxOutput) <= cap(size.maxOutput)
 }
 
 type Verdict = { readonly ok: true; readonly admission: Admission } | { readonly ok: false; readonly error: AppError }
 
 /** @throws AppError insufficient_balance, plan_required, plan_limit, free_limit, storage_unavailable */
-export async function admit(gateway: Gateway, call: Call): Promise<Admission> {
-  const nowMs = gateway.clock()
-  const hold = holdFor(call)
-  const addressHash = call.request.owner ? '' : hashAddress(gateway.addressSalt, call.request.address)
-  const verdict = await gateway.commits.run(() => decide(gateway.database, { call, hold, nowMs, addressHash }))
+export async function admit(gateway: Gateway, call: Call, size = sizeAsAsked(call)): Promise<Admission> {
+  const question = questionOf(gateway, call, size)
+  const verdict = await gateway.commits.run(() => decide(gateway.database, question))
   if (!verdict.ok) throw verdict.error
   return verdict.admission
 }
 
-function holdFor(call: Call): NanoUsd {
-  const { model, fields, request } = call
+/**
+ * Refuses, without holding anything, what `admit` would refuse anyway: translating a large body is work that nobody
+ * without money or a request left may cause. @throws AppError as `admit`
+ */
+export function refuseEarly(gateway: Gateway, call: Call): void {
+  const refusal = findRefusal(gateway.database, questionOf(gateway, call, sizeAsAsked(call)))
+  if (refusal) throw refusal
+}
+
+/** Before anything is written for an upstream: the size of what the client sent. */
+function sizeAsAsked({ request, fields }: Call): RequestSize {
+  return { bytes: request.body.length, maxOutput: fields.maxOutput }
+}
+
+function questionOf(gateway: Gateway, call: Call, size: RequestSize): Question {
+  const addressHash = call.request.owner ? '' : hashAddress(gateway.addressSalt, call.request.address)
+  return { call, size, hold: holdFor(call, size), nowMs: gateway.clock(), addressHash }
+}
+
+function holdFor({ model, fields }: Call, { bytes, maxOutput }: RequestSize): NanoUsd {
   if (!model.price) return ZERO_USD
-  const cap = outputCap(fields.maxOutput, fields.answers, model)
-  // What a stored answer brings along is not in the body.
-  const prompt = fields.previousResponseId === null ? promptBound(request.body.length, model) : model.context
+  const cap = outputCap(maxOutput, fields.answers, model)
+  // What the vendor has kept is not in the body.
+  const prompt = fields.namesKeptContent ? model.context : promptBound(bytes, model)
   return worstCaseCharge(model.price, prompt, cap)
 }
 
@@ -60,6 +94,7 @@ function hashAddress(salt: string, address: string): string {
 
 interface Question {
   readonly call: Call
+  readonly size: RequestSize
   readonly hold: NanoUsd
   readonly nowMs: number
   readonly addressHash: string
@@ -71,6 +106,30 @@ function decide(db: Database, question: Question): Verdict {
   const { owner, product } = call.request
   if (!owner) throw new Error('a metered model was called without an owner')
   return product === 'zen' ? admitOnBalance(db, question, owner) : admitOnPlan(db, question, owner)
+}
+
+/** What `decide` would refuse by, read without changing anything; null when it would be admitted as things stand. */
+function findRefusal(db: Database, question: Question): AppError | null {
+  const { call, hold, nowMs, addressHash } = question
+  const { owner, product } = call.request
+  if (call.model.free) {
+    const limit = call.catalog.anonymous.requestsPerDay
+    const day = Math.floor(nowMs / DAY_MS)
+    const isUsedUp = !owner && loadAnonymousUse(db, addressHash, day) >= limit
+    return isUsedUp ? freeLimit(limit, (day + 1) * DAY_MS) : null
+  }
+  if (!owner) return null
+  const found = product === 'zen' ? null : findSeat(call, owner)
+  if (product !== 'zen' && !found) return planRequired(call)
+  if (found) {
+    const weighted = weighUsd(hold, call.model.weightPpm)
+    const full = findFullWindow(loadCurrentWindows(db, found.seat, found.plan, nowMs), weighted)
+    if (!full) return null
+    if (!found.seat.useBalance) return planLimit(full, weighted, owner.workspaceId)
+  }
+  const balance = loadBalance(db, owner.workspaceId)
+  const isCovered = balance !== undefined && balance.posted - balance.held >= hold
+  return isCovered ? null : insufficientBalance(balance, hold, call.model)
 }
 
 function admitFree(db: Database, question: Question): Verdict {
@@ -128,7 +187,7 @@ function holdOneWindow(
 }
 
 function accept(db: Database, question: Question, funding: Funding, seatId: string | null): Verdict {
-  const { call, nowMs } = question
+  const { call, size, nowMs } = question
   const hold = funding === 'free' ? ZERO_USD : question.hold
   const { request, model, fields } = call
   const { owner } = request
@@ -149,7 +208,7 @@ function accept(db: Database, question: Question, funding: Funding, seatId: stri
     hold,
     createdAtMs: nowMs,
   })
-  return { ok: true, admission: { call, funding, hold } }
+  return { ok: true, admission: { call, funding, hold, size } }
 }
 
 function refuse(error: AppError): Verdict {

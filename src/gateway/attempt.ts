@@ -1,8 +1,11 @@
 /** One try of a call at one provider: sends it, judges the answer's head, and hands the body to the right relay. */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Protocol } from '../base/words.ts'
+import { googleRetrySeconds } from '../protocol/google-generate/error.ts'
 import { readReply } from '../protocol/reply.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
 import { classifyUpstreamError } from '../protocol/upstream-error.ts'
+import { parseJson } from '../protocol/wire-value.ts'
 import type { UpstreamExchange, UpstreamFailure, UpstreamReceiver } from '../upstream/client.ts'
 import { isEncoded, isEventStream, isJson, returnedHeaders } from '../upstream/headers.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -139,7 +142,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
       const { ok, ...reply } = readReply(protocol, body)
       if (ok) {
         this.#record('answered')
-        this.#finish({ kind: 'answered', answer: this.#answer(this.#status, body), reply })
+        this.#finish({ kind: 'answered', answer: this.#answer(this.#status, body, reply.hasOutput), reply })
         return
       }
       // A success that carries only an error is the error it carries (PP-70).
@@ -160,13 +163,14 @@ class Attempt implements UpstreamReceiver, Interruptible {
     this.#finish({ kind: 'rejected', answer: this.#answer(status, body), isPassing: PASSING_STATUSES.has(status) })
   }
 
-  #answer(status: number, body: Buffer): WholeAnswer {
+  #answer(status: number, body: Buffer, hasOutput = false): WholeAnswer {
     return {
       provider: this.#dispatch.route.provider.id,
       status,
+      retryAfterSeconds: retryAfterOf(this.#headers, this.#dispatch.protocol, status < 400 ? null : body),
       headers: returnedHeaders(this.#headers),
       body,
-      render: (cost) => renderReply(this.#exchange, this.#dispatch, body, cost),
+      render: (cost) => renderReply(this.#exchange, this.#dispatch, { body, hasOutput }, cost),
     }
   }
 
@@ -179,8 +183,11 @@ class Attempt implements UpstreamReceiver, Interruptible {
     if (this.#over) return
     this.#logFailure(reason)
     this.#record(reason)
-    const retryAfter = Number(this.#headers['retry-after'])
-    this.#finish({ kind: 'failed', reason, retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null })
+    this.#finish({
+      kind: 'failed',
+      reason,
+      retryAfterSeconds: retryAfterOf(this.#headers, this.#dispatch.protocol, null),
+    })
     this.#upstream?.abort()
   }
 
@@ -227,4 +234,14 @@ class Attempt implements UpstreamReceiver, Interruptible {
     // What is still coming is read for a while, because it tells what the answer cost.
     this.#drain = setTimeout(() => this.#upstream?.abort(), this.#exchange.gateway.drainMs)
   }
+}
+
+/** Seconds; Google says them in the body. Null when the upstream says nothing, or a date. */
+function retryAfterOf(headers: IncomingHttpHeaders, protocol: Protocol, body: Buffer | null): number | null {
+  const header = headers['retry-after']
+  const seconds = header === undefined ? Number.NaN : Number(header)
+  if (Number.isFinite(seconds)) return seconds
+  const milliseconds = Number(headers['retry-after-ms'] ?? Number.NaN)
+  if (Number.isFinite(milliseconds)) return milliseconds / 1000
+  return protocol === 'google-generate' && body ? googleRetrySeconds(parseJson(body)) : null
 }

@@ -50,13 +50,10 @@ export function readCall(gateway: Gateway, request: InferenceRequest, options: R
   const catalog = gateway.catalog()
   const model = findModel(catalog, request.product, fields.model)
   if (!request.owner && !model.anonymous) throw missingKey()
+  if (!request.owner && fields.namesKeptContent) {
+    throw new AppError('unsupported_feature', 'Without a key, what a vendor has kept cannot be referred to.')
+  }
   return { request, fields, catalog, model, destinations: chooseDestinations(gateway, model, request, fields) }
-}
-
-/** Whose thoughts and signatures are kept together: never those of two keys, and of two sessions where they are named. */
-export function scopeOf(request: InferenceRequest): string {
-  const who = request.owner?.keyId ?? `address ${request.address}`
-  return `${who} ${request.session ?? ''}`
 }
 
 /** The owner of a key; null for none and for the public one. @throws AppError invalid_key, key_disabled */

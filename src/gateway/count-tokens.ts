@@ -5,13 +5,14 @@ import type { Protocol } from '../base/words.ts'
 import { quirksOf } from '../domain/catalog.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
+import { translateRequest } from '../protocol/translate-request.ts'
 import { estimateInputTokens } from '../protocol/translation/token-estimate.ts'
 import { asCount, asObject, parseJson, type WireObject } from '../protocol/wire-value.ts'
 import type { UpstreamExchange, UpstreamReceiver } from '../upstream/client.ts'
 import { isEncoded, upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
 import { type Call, type InferenceRequest, readCall } from './call.ts'
 import type { Destination } from './destination.ts'
-import { decodeCall, targetOf } from './dispatch.ts'
+import { decodeCall, googleModelPath, targetOf } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -57,7 +58,7 @@ const COUNTERS: Readonly<Partial<Record<Protocol, Counter>>> = {
     read: (answer) => asCount(answer.input_tokens),
   },
   'google-generate': {
-    path: (model) => `/models/${encodeURIComponent(model)}:countTokens`,
+    path: (model) => `${googleModelPath(model)}:countTokens`,
     body: (request, model) => ({ generateContentRequest: { model: `models/${model}`, ...request } }),
     read: (answer) => asCount(answer.totalTokens),
   },
@@ -93,7 +94,8 @@ async function askUpstream(
   const quirks = quirksOf(route, protocol)
   const counter = COUNTERS[protocol]
   if (!counter || quirks.countTokens === false) return null
-  const { body } = codecOf(protocol).encodeRequest(decoded, targetOf(call, destination, quirks))
+  const body = bodyToCount(call, destination, decoded)
+  if (!body) return null
   const asked = Buffer.from(JSON.stringify(counter.body(body, route.upstreamModel)))
   const answer = await exchange(gateway, call, destination, {
     client,
@@ -108,6 +110,22 @@ async function askUpstream(
     })
   }
   return null
+}
+
+/** Null for what this upstream cannot be asked: it is counted as it would be estimated. */
+function bodyToCount(call: Call, destination: Destination, decoded: IrRequest): WireObject | null {
+  const { route, protocol } = destination
+  const target = targetOf(call, destination, quirksOf(route, protocol))
+  try {
+    const isOwn = protocol === call.request.protocol
+    const encoded = isOwn
+      ? codecOf(protocol).encodeRequest(decoded, target)
+      : translateRequest(decoded, protocol, target)
+    return encoded.body
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
 }
 
 function exchange(

@@ -3,8 +3,11 @@ import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
 import type { Model, Route } from '../domain/catalog.ts'
 import type { RequestFields } from '../protocol/request.ts'
-import { type InferenceRequest, scopeOf } from './call.ts'
+import { lastTokens } from '../protocol/signatures.ts'
+import { openSeal, openSealBase64 } from '../protocol/translation/seal.ts'
+import type { InferenceRequest } from './call.ts'
 import type { Gateway } from './gateway.ts'
+import { scopeOf } from './scope.ts'
 
 /** A route and the protocol spoken on it: the client's own (then the answer is relayed), or one it is translated to. */
 export interface Destination {
@@ -16,7 +19,7 @@ export interface Destination {
 const PREFERENCE: readonly Protocol[] = ['anthropic-messages', 'openai-responses', 'openai-chat', 'google-generate']
 
 /**
- * The account that signed in this conversation comes first, since no other can read what it signed; then by priority,
+ * The account that signed what this very request gives back comes first, since no other can read it; then by priority,
  * what speaks the client's protocol before what must be translated, and a draw by weight.
  * @throws AppError unsupported_feature for an answer to go on from that nobody here has
  */
@@ -32,12 +35,23 @@ export function chooseDestinations(
   }))
   if (fields.previousResponseId !== null) return goingOn(gateway, ordered, request, fields.previousResponseId)
   if (ordered.length === 1) return ordered
-  const pinned = gateway.thoughts.accountOf(scopeOf(request), gateway.clock())?.account
+  const pinned = accountInUse(gateway, request)
   const rank = ({ route }: Destination): number => (route.provider.tag === pinned ? 0 : 1)
   const isTranslated = ({ protocol }: Destination): number => (protocol === request.protocol ? 0 : 1)
   return ordered.sort(
     (a, b) => rank(a) - rank(b) || a.route.priority - b.route.priority || isTranslated(a) - isTranslated(b),
   )
+}
+
+/** The account that made what this body gives back last: a signature, or a call that it thought before. */
+function accountInUse(gateway: Gateway, request: InferenceRequest): string | null {
+  const scope = scopeOf(request)
+  for (const token of lastTokens(request.protocol, request.body)) {
+    const sealed = openSeal(token) ?? openSealBase64(token)
+    const account = sealed ? sealed.mint.account : gateway.thoughts.signer(scope, token, gateway.clock())
+    if (account !== null) return account
+  }
+  return null
 }
 
 function protocolFor({ provider }: Route, model: Model, client: Protocol): Protocol {

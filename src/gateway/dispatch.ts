@@ -9,16 +9,26 @@ import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
 import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
+import { holdsSignature } from '../protocol/signatures.ts'
 import { translateRequest } from '../protocol/translate-request.ts'
-import { SEAL_PREFIX } from '../protocol/translation/seal.ts'
-import { lacksThoughts, restoreThoughts, signedBy } from '../protocol/translation/thoughts.ts'
-import { asObject, parseJson } from '../protocol/wire-value.ts'
+import { holdsSeal } from '../protocol/translation/seal.ts'
+import { valueAt } from '../protocol/translation/settings.ts'
+import {
+  hasForeignThoughts,
+  lacksThoughts,
+  type Recall,
+  restoreThoughts,
+  signedBy,
+} from '../protocol/translation/thoughts.ts'
+import { asObject, parseJson, type WireObject } from '../protocol/wire-value.ts'
 import { upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
-import { type Call, scopeOf } from './call.ts'
+import type { RequestSize } from './admission.ts'
+import type { Call } from './call.ts'
 import type { Destination } from './destination.ts'
 import type { Gateway } from './gateway.ts'
+import { placeOf, scopeOf } from './scope.ts'
 
-export interface Dispatch extends Destination {
+export interface Dispatch extends Destination, RequestSize {
   readonly body: readonly Uint8Array[]
   /** Below the provider's endpoint. */
   readonly path: string
@@ -50,6 +60,8 @@ export function prepareDispatch(gateway: Gateway, call: Call, destination: Desti
   return {
     ...destination,
     body: made.body,
+    bytes: made.body.reduce((sum, piece) => sum + piece.length, 0),
+    maxOutput: made.maxOutput,
     path: pathOf(protocol, route.upstreamModel, fields.stream, form),
     headers: upstreamHeaders(protocol, route.provider, forwarded.headers),
     form,
@@ -70,11 +82,15 @@ function pathOf(protocol: Protocol, model: string, stream: boolean, form: Stream
     case 'anthropic-messages':
       return '/messages'
     case 'google-generate': {
-      const name = model.split('/').map(encodeURIComponent).join('/')
-      if (!stream) return `/models/${name}:generateContent`
-      return `/models/${name}:streamGenerateContent${form === 'sse' ? '?alt=sse' : ''}`
+      const path = googleModelPath(model)
+      if (!stream) return `${path}:generateContent`
+      return `${path}:streamGenerateContent${form === 'sse' ? '?alt=sse' : ''}`
     }
   }
+}
+
+export function googleModelPath(model: string): string {
+  return `/models/${model.split('/').map(encodeURIComponent).join('/')}`
 }
 
 function translatedHeaders(fields: RequestFields): { headers: readonly string[]; warnings: readonly Warning[] } {
@@ -91,20 +107,35 @@ function strictRefusal(warnings: readonly Warning[]): AppError {
 
 interface Made {
   readonly body: readonly Uint8Array[]
+  /** The cap on output that is sent. */
+  readonly maxOutput: number | null
   readonly warnings: readonly Warning[]
 }
 
 function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
   const decoded = decodeCall(call)
-  const known = restoreThoughts(decoded, recallFor(gateway, call))
+  const known = restoreThoughts(decoded, recallFor(gateway, call, decoded))
   const { body, warnings } = translateRequest(known, destination.protocol, targetOf(call, destination, quirks))
   const dropped = (quirks.dropFields ?? []).filter((name) => name in body)
   const kept =
     dropped.length === 0 ? body : Object.fromEntries(Object.entries(body).filter(([name]) => !dropped.includes(name)))
   return {
     body: [Buffer.from(JSON.stringify(kept))],
+    maxOutput: sentCap(destination.protocol, kept),
     warnings: [...warnings, ...dropped.map((field) => ({ action: 'dropped', field }) as const)],
   }
+}
+
+const CAP_PATHS: Readonly<Record<Protocol, readonly string[]>> = {
+  'openai-chat': ['max_tokens', 'max_completion_tokens'],
+  'openai-responses': ['max_output_tokens'],
+  'anthropic-messages': ['max_tokens'],
+  'google-generate': ['generationConfig.maxOutputTokens'],
+}
+
+function sentCap(protocol: Protocol, body: WireObject): number | null {
+  const caps = CAP_PATHS[protocol].map((path) => valueAt(body, path)).filter((cap) => typeof cap === 'number')
+  return caps.length === 0 ? null : Math.max(...caps)
 }
 
 const decodedCalls = new WeakMap<Call, IrRequest>()
@@ -114,16 +145,11 @@ export function decodeCall(call: Call): IrRequest {
   let decoded = decodedCalls.get(call)
   if (!decoded) {
     const { model, stream } = call.fields
-    const body = asObject(parseJson(withoutMark(call.request.body))) ?? {}
+    const body = asObject(parseJson(call.request.body)) ?? {}
     decoded = codecOf(call.request.protocol).decodeRequest(body, { model, stream })
     decodedCalls.set(call, decoded)
   }
   return decoded
-}
-
-/** Without the byte order mark that the scan of the body lets pass. */
-function withoutMark(body: Buffer): Buffer {
-  return body[0] === 0xef ? body.subarray(3) : body
 }
 
 export function targetOf(call: Call, { route }: Destination, quirks: Quirks): UpstreamTarget {
@@ -137,10 +163,10 @@ export function targetOf(call: Call, { route }: Destination, quirks: Quirks): Up
   }
 }
 
-function recallFor(gateway: Gateway, call: Call) {
-  const scope = scopeOf(call.request)
+function recallFor(gateway: Gateway, call: Call, decoded: IrRequest): Recall {
+  const place = placeOf(call.request, decoded)
   const nowMs = gateway.clock()
-  return (callId: string) => gateway.thoughts.recall(scope, callId, nowMs)
+  return (callId) => (place ? gateway.thoughts.recall(place, callId, nowMs) : null)
 }
 
 function relayed(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
@@ -154,6 +180,7 @@ function relayed(gateway: Gateway, call: Call, destination: Destination, quirks:
   const fields = body === call.request.body ? call.fields : fieldsOf(call, body)
   return {
     body: rewriteRequest(body, fields, { model: route.upstreamModel, askUsage: asksUsage(call, protocol) }),
+    maxOutput: fields.maxOutput,
     warnings: [
       ...(looked?.warnings ?? []),
       ...adapted.warnings,
@@ -171,16 +198,14 @@ function fieldsOf(call: Call, bytes: Buffer): RequestFields {
   return readRequest(call.request.protocol, bytes, { needsMaxTokens: false, path: call.request.path })
 }
 
-const SEAL = Buffer.from(SEAL_PREFIX)
-/** The first whole bytes of the prefix in base64, which do not depend on what follows. */
-const SEAL_BASE64 = Buffer.from(Buffer.from(SEAL_PREFIX).toString('base64'))
 const TOOL_RESULT = Buffer.from('"tool_call_id"')
 
 /** Bodies go as they came, unless they may hold what another account signed or lack what this one insists on. */
 function needsLook(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): boolean {
-  const { body } = call.request
-  if (body.includes(SEAL) || body.includes(SEAL_BASE64)) return true
+  const { body, protocol } = call.request
+  if (holdsSeal(body)) return true
   if (quirks.reasoningRequired === true && body.includes(TOOL_RESULT)) return true
+  if (!holdsSignature(protocol, body)) return false
   const signed = gateway.thoughts.accountOf(scopeOf(call.request), gateway.clock())
   return signed !== null && !(signed.isOnly && signed.account === destination.route.provider.tag)
 }
@@ -208,8 +233,9 @@ function withoutForeignThoughts(
   const scope = scopeOf(call.request)
   const nowMs = gateway.clock()
   const signed = signedBy(decoded, (token) => gateway.thoughts.signer(scope, token, nowMs))
-  const known = quirks.reasoningRequired === true ? restoreThoughts(signed, recallFor(gateway, call)) : signed
+  const known = quirks.reasoningRequired === true ? restoreThoughts(signed, recallFor(gateway, call, decoded)) : signed
   const isComplete = known === signed && (quirks.reasoningRequired !== true || !lacksThoughts(known))
-  const encoded = codecOf(destination.protocol).encodeRequest(known, targetOf(call, destination, quirks))
-  return encoded.warnings.length > 0 || !isComplete ? encoded : null
+  const target = targetOf(call, destination, quirks)
+  if (isComplete && !hasForeignThoughts(known, destination.protocol, target.account)) return null
+  return codecOf(destination.protocol).encodeRequest(known, target)
 }

@@ -1,7 +1,6 @@
 /** What the relays share: the request under way, its client, and how its end is told. */
 import type { ServerResponse } from 'node:http'
 import { formatUsd } from '../base/money.ts'
-import type { Provider } from '../domain/catalog.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
 import type { Warning } from '../protocol/codec.ts'
@@ -37,12 +36,6 @@ export interface Exchange {
   interrupted: boolean
   /** The try under way. */
   attempt: Interruptible | null
-}
-
-/** The upstream's side of one attempt, for the row. */
-export interface AttemptContext {
-  readonly provider: Provider
-  readonly startedAtMs: number
 }
 
 /** The outcome of an answer that ended by itself; what is free of charge is so whoever was still listening. */

@@ -1,7 +1,7 @@
 /** The story of a request: read it, find who pays, hold, send, relay, settle. */
 import { AppError } from '../base/errors.ts'
 import { readUpstreamError } from '../protocol/upstream-error.ts'
-import { type Admission, admit } from './admission.ts'
+import { type Admission, admit, coversSize, refuseEarly } from './admission.ts'
 import { type AttemptEnd, attemptDispatch, type FailureReason } from './attempt.ts'
 import { type Call, type InferenceRequest, readCall } from './call.ts'
 import { ClientStream } from './client-stream.ts'
@@ -28,9 +28,10 @@ const MAX_RETRY_SECONDS = 60
  */
 export async function handleInference(gateway: Gateway, request: InferenceRequest, reply: ClientReply): Promise<void> {
   const call = readCall(gateway, request)
-  // Before any money is held: what no upstream can be asked is refused.
+  if (call.destinations.some(({ protocol }) => protocol !== request.protocol)) refuseEarly(gateway, call)
+  // Before any money is held: what no upstream can be asked is refused, and what is held is the cost of what is sent.
   const [dispatch, later] = firstDispatch(gateway, call)
-  const admission = await admit(gateway, call)
+  const admission = await admit(gateway, call, dispatch)
   const exchange = openExchange(gateway, admission, reply, dispatch)
   const entry: Interruptible = {
     interrupt() {
@@ -118,7 +119,8 @@ async function tryDestinations(exchange: Exchange, later: readonly Destination[]
 function nextDispatch({ gateway, admission }: Exchange, queue: Destination[]): Dispatch | null {
   for (let destination = queue.shift(); destination; destination = queue.shift()) {
     try {
-      return prepareDispatch(gateway, admission.call, destination)
+      const dispatch = prepareDispatch(gateway, admission.call, destination)
+      if (coversSize(admission, dispatch)) return dispatch
     } catch (error) {
       if (!(error instanceof AppError)) throw error
     }
@@ -156,7 +158,7 @@ async function tellRejection(exchange: Exchange, answer: WholeAnswer): Promise<v
   const body = isForeign ? null : redact(exchange, answer)
   if (body) return relayRejection(exchange, { ...answer, body })
   const known = isForeign ? readUpstreamError(dispatch.protocol, answer.body) : null
-  const error = rejection(known && { ...known, status: answer.status }, dispatch.route.provider, answer.status)
+  const error = rejection(known && { ...known, status: answer.status }, dispatch.route.provider, answer)
   await releaseUnanswered(exchange, error, 'upstream_failed')
   throw error
 }

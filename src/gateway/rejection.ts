@@ -6,11 +6,18 @@ import { redactProvider } from './redact.ts'
 
 const MAX_MESSAGE_LENGTH = 2000
 
-/** `status`: as the upstream's answer had it, where it had one of its own. */
-export function rejection(error: ReplyError | null, provider: Provider, status?: number): AppError {
+export interface RejectionHead {
+  /** As the upstream's answer had it, where it had one of its own. */
+  readonly status?: number
+  /** When it may be asked again, as it said itself. */
+  readonly retryAfterSeconds?: number | null
+}
+
+export function rejection(error: ReplyError | null, provider: Provider, head: RejectionHead = {}): AppError {
   const words = error?.message ? redactProvider(provider, error.message).slice(0, MAX_MESSAGE_LENGTH) : null
-  const code = error?.status ?? status ?? 400
+  const code = error?.status ?? head.status ?? 400
   return new AppError('upstream_rejected', words ?? `The model's provider refused this request (status ${code}).`, {
     status: code,
+    ...(typeof head.retryAfterSeconds === 'number' && { retryAfterSeconds: head.retryAfterSeconds }),
   })
 }

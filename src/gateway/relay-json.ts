@@ -11,6 +11,8 @@ import { type Settlement, settle } from './settlement.ts'
 export interface WholeAnswer {
   readonly provider: string
   readonly status: number
+  /** Of a refusal: when the upstream may be asked again, as it said. */
+  readonly retryAfterSeconds: number | null
   /** Names and values in turn; already an allow-list. */
   readonly headers: readonly string[]
   readonly body: Buffer

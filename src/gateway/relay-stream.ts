@@ -35,6 +35,8 @@ export class StreamRelay {
   #failure: UpstreamFailure | null = null
   #upstreamEnded = false
   #interrupted = false
+  /** What went wrong in Zendo itself; the client is told so, and nothing is charged. */
+  #fault: unknown = null
   #waitsForDrain = false
   #isWhole = true
   #firstByteAtMs: number | null = null
@@ -110,7 +112,7 @@ export class StreamRelay {
   }
 
   #breakOff(error: unknown): void {
-    if (!(error instanceof AppError)) throw error
+    if (!(error instanceof AppError)) this.#fault = error
     this.#failure = 'protocol'
     this.#upstreamEnded = true
     // Concluded first: the abort reports back at once, and its reason is not this one.
@@ -140,7 +142,7 @@ export class StreamRelay {
     if (this.#state !== 'running') return
     this.#state = 'settling'
     this.#recordAttempt()
-    this.#opened.remember()
+    this.#remember()
     const outcome = this.#outcome()
     const result = resultOf(this.#exchange, {
       outcome,
@@ -148,7 +150,7 @@ export class StreamRelay {
       deliveredTokens: this.#deliveredTokens,
       provider: this.#dispatch.route.provider.id,
       status: 200,
-      errorCode: errorCodeOf(outcome),
+      errorCode: this.#fault === null ? errorCodeOf(outcome) : 'internal',
       firstByteAtMs: this.#firstByteAtMs,
     })
     if (outcome === 'upstream_cut' || outcome === 'upstream_failed') {
@@ -156,14 +158,38 @@ export class StreamRelay {
       const failure = { requestId: admission.call.request.id, provider: result.provider, reason: this.#failure }
       gateway.log.warn(failure, "a provider's stream broke off")
     }
-    settle(this.#exchange.gateway, this.#exchange.admission, result).then(
-      (settlement) => this.#finish(settlement),
-      (error: unknown) => this.#finishUnsettled(error),
-    )
+    if (this.#fault !== null) {
+      const { gateway, admission } = this.#exchange
+      gateway.log.error({ requestId: admission.call.request.id, err: this.#fault }, 'a stream could not be relayed')
+    }
+    settle(this.#exchange.gateway, this.#exchange.admission, result)
+      .then(
+        (settlement) => this.#finish(settlement),
+        (error: unknown) => this.#finishUnsettled(error),
+      )
+      .catch((error: unknown) => this.#giveUp(error))
+  }
+
+  /** What is learned from an answer is a help for later ones, and never worth losing this one. */
+  #remember(): void {
+    try {
+      this.#opened.remember()
+    } catch (err) {
+      const { gateway, admission } = this.#exchange
+      gateway.log.error({ requestId: admission.call.request.id, err }, 'an answer could not be learned from')
+    }
+  }
+
+  /** The end of an answer cannot be written: it must not look complete, and the request must come to its end. */
+  #giveUp(err: unknown): void {
+    const { gateway, admission } = this.#exchange
+    gateway.log.fatal({ requestId: admission.call.request.id, err }, 'the end of a stream could not be written')
+    this.#writeError(ownFault(err))
+    this.#close()
   }
 
   #outcome(): Outcome {
-    if (this.#interrupted) return 'operator_fault'
+    if (this.#interrupted || this.#fault !== null) return 'operator_fault'
     const { ending, reply } = this.#reader
     if (ending === 'complete') return outcomeOfAnswer(this.#exchange, reply)
     if (this.#exchange.clientGone && this.#failure === 'aborted') return 'client_stopped'
@@ -185,8 +211,8 @@ export class StreamRelay {
     const { ending } = this.#reader
     if (this.#exchange.clientGone) {
       this.#close()
-    } else if (this.#interrupted) {
-      this.#writeError(interrupted())
+    } else if (this.#interrupted || this.#fault !== null) {
+      this.#writeError(this.#interrupted ? interrupted() : ownFault(this.#fault))
       this.#close()
     } else if (ending === 'complete') {
       this.#writeEnd(settlement)
@@ -287,6 +313,10 @@ function unaskedStream({ admission, reply, dispatch }: Exchange): ClientStream {
 function errorCodeOf(outcome: Outcome): ErrorCode | null {
   if (outcome === 'operator_fault') return 'shutting_down'
   return outcome === 'upstream_cut' || outcome === 'upstream_failed' ? 'upstream_unavailable' : null
+}
+
+function ownFault(cause: unknown): AppError {
+  return new AppError('internal', 'Something went wrong in Zendo; the request id finds it in the log.', { cause })
 }
 
 /** What a client is told whose answer a shutdown ended. */

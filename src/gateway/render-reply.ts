@@ -1,38 +1,43 @@
 /** Brings an upstream's answer into the form its client asked for: another protocol, or events instead of one piece. */
 import { newId } from '../base/ids.ts'
-import type { ReplyContext } from '../protocol/codec.ts'
+import { PLAIN_END, type ReplyContext, type StreamEncoder } from '../protocol/codec.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import { addCostToReply } from '../protocol/cost.ts'
 import { createGoogleArrayEncoder } from '../protocol/google-generate/codec.ts'
+import type { IrEvent } from '../protocol/ir/event.ts'
 import { type IrReply, replyToEvents } from '../protocol/ir/reply.ts'
 import { ownCallIds } from '../protocol/translation/call-ids.ts'
 import { legaliseToolNames } from '../protocol/translation/legal-names.ts'
-import { createThoughtCollector } from '../protocol/translation/thoughts.ts'
-import { asObject, parseJson } from '../protocol/wire-value.ts'
+import { parseJson } from '../protocol/wire-value.ts'
 import { type Dispatch, decodeCall } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
-import { learnFromReply, rememberThoughts, signEvent, signer } from './signing.ts'
+import { learnFromBody, learnFromEvents } from './signing.ts'
 
-/** The bytes of a whole answer for the client. A relayed one stays as it came, unless a charge must be put in. */
-export function renderReply(exchange: Exchange, dispatch: Dispatch, body: Buffer, cost: string | null): Buffer {
-  const { request } = exchange.admission.call
+/**
+ * The bytes of a whole answer for the client. A relayed one stays as it came, unless a charge must be put in.
+ * @throws Error when there is output that cannot be read: nobody shall pay for an answer that is lost on the way.
+ */
+export function renderReply(
+  exchange: Exchange,
+  dispatch: Dispatch,
+  answer: { readonly body: Buffer; readonly hasOutput: boolean },
+  cost: string | null,
+): Buffer {
+  const { protocol } = exchange.admission.call.request
+  const { body } = answer
   const wantsEvents = sendsEvents(exchange)
   if (!dispatch.isTranslated && !wantsEvents) {
-    learnFromReply(exchange, dispatch, body)
-    return cost === null ? body : addCostToReply(request.protocol, body, cost)
+    learnFromBody(exchange, dispatch, body)
+    return cost === null ? body : addCostToReply(protocol, body, cost)
   }
-  const decoded = codecOf(dispatch.protocol).decodeReply(asObject(parseJson(body)) ?? {})
-  const context = replyContext(exchange, dispatch)
+  const decoded = codecOf(dispatch.protocol).decodeReply(parseJson(body))
+  if (answer.hasOutput && decoded.blocks.length === 0) throw new Error('the answer has output that cannot be read')
   const reply = withClientsCalls(exchange, decoded)
-  if (wantsEvents) return Buffer.from(streamOf(exchange, context, reply, cost))
-  const thoughts = createThoughtCollector(context.mint)
-  const sign = signer(exchange, dispatch)
-  for (const event of replyToEvents(reply)) {
-    thoughts.add(event)
-    signEvent(event, sign)
-  }
-  rememberThoughts(exchange, thoughts)
-  return Buffer.from(JSON.stringify(codecOf(request.protocol).encodeReply({ ...reply, cost }, context)))
+  const events = replyToEvents(reply)
+  learnFromEvents(exchange, dispatch, events)
+  const context = replyContext(exchange, dispatch)
+  if (wantsEvents) return Buffer.from(streamOf(encoderFor(exchange, context), events, { ...reply, cost }))
+  return Buffer.from(JSON.stringify(codecOf(protocol).encodeReply({ ...reply, cost }, context)))
 }
 
 /**
@@ -55,26 +60,22 @@ export function callRenamer({
 
 function withClientsCalls(exchange: Exchange, reply: IrReply): IrReply {
   const rename = callRenamer(exchange)
-  return {
-    ...reply,
-    blocks: reply.blocks.map((block) => (block.type === 'tool-call' ? { ...block, ...rename(block) } : block)),
-  }
+  const blocks = reply.blocks.map((block) => (block.type === 'tool-call' ? { ...block, ...rename(block) } : block))
+  // Whoever is given calls must know that they are to be answered, also where the wire gave no reason.
+  const finish = blocks.some(({ type }) => type === 'tool-call') ? 'tool_calls' : PLAIN_END.finish
+  return { ...reply, blocks, finish: reply.finish ?? { ...PLAIN_END, finish } }
 }
 
-function streamOf(exchange: Exchange, context: ReplyContext, reply: IrReply, cost: string | null): string {
-  const encoder = encoderFor(exchange, context)
-  const thoughts = createThoughtCollector(context.mint)
-  let text = ''
-  for (const event of replyToEvents(reply)) {
-    thoughts.add(event)
-    if (event.type !== 'finish') text += encoder.encode(event)
-  }
-  rememberThoughts(exchange, thoughts)
-  const finish = reply.finish ?? { finish: 'stop', raw: null, stopSequence: null }
-  return text + encoder.finish({ finish, usage: reply.usage, cost })
+function streamOf(
+  encoder: StreamEncoder,
+  events: readonly IrEvent[],
+  { finish, usage, cost }: IrReply & { cost: string | null },
+): string {
+  const text = events.map((event) => (event.type === 'finish' ? '' : encoder.encode(event))).join('')
+  return text + encoder.finish({ finish: finish ?? PLAIN_END, usage, cost })
 }
 
-export function encoderFor({ admission }: Exchange, context: ReplyContext) {
+export function encoderFor({ admission }: Exchange, context: ReplyContext): StreamEncoder {
   const { protocol, form } = admission.call.request
   return form === 'array' ? createGoogleArrayEncoder(context) : codecOf(protocol).createStreamEncoder(context)
 }

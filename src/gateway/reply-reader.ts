@@ -24,7 +24,7 @@ export function openReader(exchange: Exchange, dispatch: Dispatch): ReplyReader 
   return {
     reader,
     remember() {
-      rememberThoughts(exchange, thoughts)
+      rememberThoughts(exchange, dispatch, thoughts)
       signReplyId(exchange, dispatch, reader.reply.upstreamId)
     },
   }

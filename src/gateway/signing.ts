@@ -5,9 +5,9 @@ import { replyToEvents } from '../protocol/ir/reply.ts'
 import { signatureMarkers, signaturesIn } from '../protocol/signatures.ts'
 import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
-import { scopeOf } from './call.ts'
-import type { Dispatch } from './dispatch.ts'
+import { type Dispatch, decodeCall } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
+import { placeOf, scopeOf } from './scope.ts'
 
 export function signer({ gateway, admission }: Exchange, { route }: Dispatch): (token: string) => void {
   const scope = scopeOf(admission.call.request)
@@ -27,27 +27,42 @@ export function signReplyId({ gateway, admission }: Exchange, dispatch: Dispatch
   gateway.thoughts.sign(scope, replyId, dispatch.route.provider.tag, gateway.clock())
 }
 
-/** Keeps what was thought before calls, for the turn in which their results come back. */
-export function rememberThoughts({ gateway, admission }: Exchange, thoughts: ThoughtCollector): void {
-  const scope = scopeOf(admission.call.request)
-  const nowMs = gateway.clock()
-  for (const { callIds, thoughts: blocks } of thoughts.turns()) {
-    gateway.thoughts.remember(scope, callIds, blocks, nowMs)
+/** Keeps what was thought before calls, for the turn in which their results come back, and who thought it. */
+export function rememberThoughts(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtCollector): void {
+  const turns = thoughts.turns()
+  if (turns.length === 0) return
+  const { gateway, admission } = exchange
+  const place = placeOf(admission.call.request, decodeCall(admission.call))
+  const sign = signer(exchange, dispatch)
+  for (const { callIds, thoughts: blocks } of turns) {
+    if (place) gateway.thoughts.remember(place, callIds, blocks, gateway.clock())
+    for (const id of callIds) sign(id)
   }
 }
 
+/** Learns from a whole answer that is given out in another form. */
+export function learnFromEvents(exchange: Exchange, dispatch: Dispatch, events: readonly IrEvent[]): void {
+  const { protocol, route } = dispatch
+  const thoughts = createThoughtCollector({ protocol, account: route.provider.tag })
+  const sign = signer(exchange, dispatch)
+  for (const event of events) {
+    thoughts.add(event)
+    signEvent(event, sign)
+    if (event.type === 'reply-start') signReplyId(exchange, dispatch, event.id)
+  }
+  rememberThoughts(exchange, dispatch, thoughts)
+}
+
 /** Learns from a whole answer that is relayed as it came. */
-export function learnFromReply(exchange: Exchange, dispatch: Dispatch, body: Buffer): void {
-  const { protocol, quirks, route } = dispatch
+export function learnFromBody(exchange: Exchange, dispatch: Dispatch, body: Buffer): void {
+  const { protocol, quirks } = dispatch
   const isNeeded = quirks.reasoningRequired === true || protocol === 'openai-responses'
   if (!isNeeded && !signatureMarkers(protocol).some((marker) => body.includes(marker))) return
   const wire = asObject(parseJson(body))
   if (!wire) return
   const sign = signer(exchange, dispatch)
   for (const token of signaturesIn(protocol, wire)) sign(token)
-  signReplyId(exchange, dispatch, typeof wire.id === 'string' ? wire.id : null)
-  if (quirks.reasoningRequired !== true) return
-  const thoughts = createThoughtCollector({ protocol, account: route.provider.tag })
-  for (const event of replyToEvents(codecOf(protocol).decodeReply(wire))) thoughts.add(event)
-  rememberThoughts(exchange, thoughts)
+  if (quirks.reasoningRequired === true) {
+    learnFromEvents(exchange, dispatch, replyToEvents(codecOf(protocol).decodeReply(wire)))
+  } else signReplyId(exchange, dispatch, typeof wire.id === 'string' ? wire.id : null)
 }

@@ -6,6 +6,7 @@
  * upstreams at worst, which is why signatures that clients do return are sealed (`protocol/translation/seal.ts`).
  */
 import type { IrThought } from '../protocol/translation/bundle.ts'
+import { isAnonymousScope } from './scope.ts'
 
 export interface ThoughtStoreOptions {
   readonly maxBytes?: number
@@ -13,10 +14,17 @@ export interface ThoughtStoreOptions {
   readonly ttlMs?: number
 }
 
+/** Vendors use the ids of calls again: only the same conversation of the same caller gets its own thoughts back. */
+export interface ThoughtPlace {
+  readonly scope: string
+  /** Tag of the conversation, as `conversationOf` has it. */
+  readonly conversation: string
+}
+
 export interface ThoughtStore {
-  /** Keeps the thoughts that stood before the calls with these ids. */
-  remember(scope: string, callIds: readonly string[], thoughts: readonly IrThought[], nowMs: number): void
-  recall(scope: string, callId: string, nowMs: number): readonly IrThought[] | null
+  /** Keeps the thoughts that stood before the calls with these ids in a conversation. */
+  remember(place: ThoughtPlace, callIds: readonly string[], thoughts: readonly IrThought[], nowMs: number): void
+  recall(place: ThoughtPlace, callId: string, nowMs: number): readonly IrThought[] | null
   /** Keeps that an account made a signature or an answer's id in this scope. */
   sign(scope: string, token: string, account: string, nowMs: number): void
   /** The account that made it; null when that is not known. */
@@ -31,20 +39,37 @@ const DEFAULT_TTL_MS = 4 * 60 * 60 * 1000
 /** Signatures are told apart by their ends: they are random, and kilobytes long. */
 const TOKEN_TAIL = 40
 
+/** Of callers without a key, who must not be able to drive out what belongs to those with one. */
+const ANONYMOUS_MAX_BYTES = 8 * 1024 * 1024
+
+/** What callers with a key and those without one have is kept apart. */
 export function createThoughtStore(options: ThoughtStoreOptions = {}): ThoughtStore {
+  const keyed = createPool(options)
+  const anonymous = createPool({ ...options, maxBytes: Math.min(options.maxBytes ?? Infinity, ANONYMOUS_MAX_BYTES) })
+  const poolOf = (scope: string): ThoughtStore => (isAnonymousScope(scope) ? anonymous : keyed)
+  return {
+    remember: (place, ...rest) => poolOf(place.scope).remember(place, ...rest),
+    recall: (place, ...rest) => poolOf(place.scope).recall(place, ...rest),
+    sign: (scope, ...rest) => poolOf(scope).sign(scope, ...rest),
+    signer: (scope, ...rest) => poolOf(scope).signer(scope, ...rest),
+    accountOf: (scope, nowMs) => poolOf(scope).accountOf(scope, nowMs),
+  }
+}
+
+function createPool(options: ThoughtStoreOptions): ThoughtStore {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
   const thoughts = boundedMap<readonly IrThought[]>(options, maxBytes)
   const signers = boundedMap<string>(options, maxBytes)
   const accounts = boundedMap<{ account: string; isOnly: boolean }>(options, maxBytes)
   const tokenKey = (scope: string, token: string): string => `${scope}\n${token.length}\n${token.slice(-TOKEN_TAIL)}`
   return {
-    remember(scope, callIds, value, nowMs) {
+    remember(place, callIds, value, nowMs) {
       if (value.length === 0) return
       const bytes = value.reduce((sum, thought) => sum + sizeOf(thought), 0)
-      // The calls of one turn share the blocks; each entry is charged for its part.
-      for (const id of callIds) thoughts.set(`${scope}\n${id}`, value, Math.ceil(bytes / callIds.length), nowMs)
+      // The calls of one turn share the blocks, which live as long as any of them: each is charged for the whole.
+      for (const id of callIds) thoughts.set(callKey(place, id), value, bytes, nowMs)
     },
-    recall: (scope, callId, nowMs) => thoughts.get(`${scope}\n${callId}`, nowMs),
+    recall: (place, callId, nowMs) => thoughts.get(callKey(place, callId), nowMs),
     sign(scope, token, account, nowMs) {
       signers.set(tokenKey(scope, token), account, TOKEN_TAIL, nowMs)
       const known = accounts.get(scope, nowMs)
@@ -56,10 +81,15 @@ export function createThoughtStore(options: ThoughtStoreOptions = {}): ThoughtSt
   }
 }
 
+function callKey({ scope, conversation }: ThoughtPlace, callId: string): string {
+  return `${scope}\n${conversation}\n${callId}`
+}
+
 function sizeOf(thought: IrThought): number {
   const text =
     thought.type === 'thinking' ? thought.text.length + (thought.signature?.length ?? 0) : thought.data.length
-  return 2 * text + 200
+  const raw = thought.raw ? JSON.stringify(thought.raw).length : 0
+  return 2 * (text + raw) + 200
 }
 
 interface BoundedMap<T> {

@@ -104,7 +104,8 @@ export interface Codec {
   decodeRequest(body: WireObject, context: DecodeContext): IrRequest
   /** @throws AppError unsupported_feature */
   encodeRequest(request: IrRequest, target: UpstreamTarget): EncodedRequest
-  decodeReply(body: WireObject): IrReply
+  /** Takes the parsed body, whatever it is. Never throws. */
+  decodeReply(body: unknown): IrReply
   encodeReply(reply: IrReply & { readonly cost: string | null }, context: ReplyContext): WireObject
   createStreamDecoder(): StreamDecoder
   createStreamEncoder(context: ReplyContext): StreamEncoder

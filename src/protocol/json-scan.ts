@@ -80,6 +80,22 @@ export function scanTopLevel(bytes: Uint8Array, wanted: readonly string[], optio
   return { values, closeAt, isEmpty }
 }
 
+/** Where the elements of the array at `array` stand, in bytes that `scanTopLevel` has found to be valid. */
+export function elementSpans(bytes: Uint8Array, array: Span): Span[] {
+  const json = inWords(bytes)
+  const open = new Uint8Array(DEFAULT_MAX_DEPTH)
+  const spans: Span[] = []
+  let at = skipSpace(bytes, array.start + 1)
+  while (at < array.end - 1) {
+    const start = at
+    at = skipValue(json, at, open)
+    spans.push({ start, end: at })
+    at = skipSpace(bytes, at)
+    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1)
+  }
+  return spans
+}
+
 /** The text, and the same memory as aligned words of four bytes, which are quicker to look through. */
 interface Json {
   readonly bytes: Uint8Array
@@ -275,14 +291,17 @@ function wantedKey(json: Json, quoteAt: number, wanted: readonly string[]): stri
 function spells(bytes: Uint8Array, start: number, word: string): boolean {
   for (let i = 0; i < word.length; i++) {
     const byte = bytes[start + i] as number
-    const folded = byte >= UPPER_A && byte <= UPPER_Z ? byte | LOWER_BIT : byte
-    if (folded !== word.charCodeAt(i)) return false
+    if (inLowerCase(byte) !== inLowerCase(word.charCodeAt(i))) return false
   }
   return true
 }
 
+function inLowerCase(letter: number): number {
+  return letter >= UPPER_A && letter <= UPPER_Z ? letter | LOWER_BIT : letter
+}
+
 function misspelled(word: string, at: number): AppError {
-  const message = `The key at byte ${at} must be written "${word}", in small letters.`
+  const message = `The key at byte ${at} must be written "${word}", letter by letter.`
   return new AppError('invalid_request', message, { param: word })
 }
 
@@ -292,7 +311,7 @@ function escapedKey(json: Json, quoteAt: number, wanted: readonly string[]): str
   const longest = Math.max(...wanted.map((word) => word.length))
   if (end - quoteAt - 2 > 6 * longest) return undefined
   const key: unknown = JSON.parse(Buffer.from(json.bytes.subarray(quoteAt, end)).toString())
-  const word = wanted.find((candidate) => typeof key === 'string' && candidate === foldCase(key))
+  const word = wanted.find((candidate) => typeof key === 'string' && foldCase(candidate) === foldCase(key))
   if (word !== undefined && word !== key) throw misspelled(word, quoteAt)
   return word
 }

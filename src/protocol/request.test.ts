@@ -101,6 +101,45 @@ describe('readRequest', () => {
     for (const [body, param] of cases) assert.equal(refused('openai-chat', body).param, param, body.slice(0, 80))
   })
 
+  it('reads Google’s caps under either spelling, never under both, and to the letter', () => {
+    const read = (config: string) =>
+      readRequest('google-generate', Buffer.from(`{"contents":[],${config}}`), { path: { model: 'm', stream: true } })
+    for (const config of [
+      '"generationConfig":{"maxOutputTokens":7,"candidateCount":3}',
+      '"generation_config":{"max_output_tokens":7,"candidate_count":3}',
+      '"generationConfig":{"max_output_tokens":7,"candidateCount":3}',
+    ]) {
+      const { maxOutput, answers, model, stream } = read(config)
+      assert.deepEqual({ maxOutput, answers, model, stream }, { maxOutput: 7, answers: 3, model: 'm', stream: true })
+    }
+    assert.equal(read('"generationConfig":null').maxOutput, null)
+    for (const config of [
+      '"generationConfig":{"maxOutputTokens":1},"generation_config":{"maxOutputTokens":9}',
+      '"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}',
+      '"generationConfig":{"maxOutputTokens":1},"generationConfig":{"maxOutputTokens":9}',
+      '"GenerationConfig":{"maxOutputTokens":9}',
+      '"generationConfig":{"maxoutputtokens":9}',
+      '"generationConfig":{"candidateCount":0}',
+      '"generationConfig":[]',
+    ]) {
+      assert.throws(() => read(config), { code: 'invalid_request' }, config)
+    }
+  })
+
+  it('reads what Responses names otherwise, and refuses what would go on without its client', () => {
+    const { maxOutput, previousResponseId } = read(
+      'openai-responses',
+      '{"model":"m","input":"x","max_output_tokens":9,"previous_response_id":"resp_1"}',
+    )
+    assert.deepEqual({ maxOutput, previousResponseId }, { maxOutput: 9, previousResponseId: 'resp_1' })
+    for (const member of ['"background":true', '"conversation":"conv_1"']) {
+      assert.throws(() => read('openai-responses', `{"model":"m","input":"x",${member}}`), {
+        code: 'unsupported_feature',
+      })
+    }
+    assert.throws(() => read('openai-responses', '{"model":"m"}'), { code: 'invalid_request', param: 'input' })
+  })
+
   it('accepts the largest values', () => {
     const model = 'm'.repeat(256)
     const fields = read('openai-chat', `{"model":"${model}","messages":[],"max_tokens":2147483647,"n":128}`)

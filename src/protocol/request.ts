@@ -7,6 +7,7 @@
 import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
 import { type Span, scanTopLevel } from './json-scan.ts'
+import { namesKeptContent } from './kept-content.ts'
 
 export interface RequestFields {
   readonly model: string
@@ -22,6 +23,8 @@ export interface RequestFields {
   readonly streamOptionsSpan: Span | null
   /** Responses: the id of the stored answer that this one goes on from. */
   readonly previousResponseId: string | null
+  /** It refers to what its vendor has kept, which costs and is not in the body. */
+  readonly namesKeptContent: boolean
   /** Offset of the closing brace of the body. */
   readonly objectEnd: number
 }
@@ -71,9 +74,10 @@ const WANTED = {
 type Values = ReadonlyMap<string, Span>
 
 /** @throws AppError `invalid_request` with the field at fault as `param`; `unsupported_feature`. */
-export function readRequest(protocol: Protocol, bytes: Uint8Array, options: ReadRequestOptions = {}): RequestFields {
+export function readRequest(protocol: Protocol, bytes: Buffer, options: ReadRequestOptions = {}): RequestFields {
   const { values, closeAt } = scanTopLevel(bytes, WANTED[protocol])
-  const common = { ...NO_FIELDS, objectEnd: closeAt }
+  const input = protocol === 'openai-responses' ? values.get('input') : undefined
+  const common = { ...NO_FIELDS, objectEnd: closeAt, namesKeptContent: namesKeptContent(protocol, bytes, input) }
   if (protocol === 'google-generate') return { ...common, ...readGoogle(bytes, values, options) }
   const modelSpan = values.get('model')
   if (!modelSpan) throw invalid('model', 'is missing')
@@ -110,7 +114,7 @@ type Read = Partial<RequestFields> & Pick<RequestFields, 'model' | 'stream'>
 function readGoogle(bytes: Uint8Array, values: Values, { path }: ReadRequestOptions): Read {
   if (!path) throw new Error("a Google request's model stands in its path")
   if (!values.get('contents')) throw invalid('contents', 'is missing')
-  const name = values.has('generationConfig') ? 'generationConfig' : 'generation_config'
+  const name = onlySpelling(values, 'generationConfig', 'generation_config')
   const span = values.get(name)
   if (!span || bytes[span.start] === NULL_START) return path
   if (bytes[span.start] !== OBJECT_START) throw invalid(name, 'must be an object')
@@ -121,13 +125,19 @@ function readGoogle(bytes: Uint8Array, values: Values, { path }: ReadRequestOpti
     'candidateCount',
     'candidate_count',
   ]).values
-  const limit = inner.get('maxOutputTokens') ?? inner.get('max_output_tokens')
-  const count = inner.get('candidateCount') ?? inner.get('candidate_count')
+  const limit = onlySpelling(inner, 'maxOutputTokens', 'max_output_tokens')
+  const count = onlySpelling(inner, 'candidateCount', 'candidate_count')
   return {
     ...path,
-    maxOutput: readInteger(config, limit, `${name}.maxOutputTokens`, 0, MAX_TOKENS),
-    answers: readInteger(config, count, `${name}.candidateCount`, 1, MAX_ANSWERS) ?? 1,
+    maxOutput: readInteger(config, inner.get(limit), `${name}.${limit}`, 0, MAX_TOKENS),
+    answers: readInteger(config, inner.get(count), `${name}.${count}`, 1, MAX_ANSWERS) ?? 1,
   }
+}
+
+/** Google takes two spellings: of both at once nobody knows which one counts. @throws AppError invalid_request */
+function onlySpelling(values: Values, usual: string, other: string): string {
+  if (values.has(usual) && values.has(other)) throw invalid(usual, `and "${other}" are both given`)
+  return values.has(other) ? other : usual
 }
 
 const NULL_START = 0x6e
@@ -142,16 +152,22 @@ function readResponses(bytes: Uint8Array, values: Values): Partial<RequestFields
       { param: 'background' },
     )
   }
-  const conversation = values.get('conversation')
-  if (conversation && bytes[conversation.start] !== NULL_START) {
+  if (isGiven(bytes, values.get('conversation'))) {
     throw new AppError('unsupported_feature', 'Stored conversations are not served. Send the whole input.', {
       param: 'conversation',
     })
   }
+  const previousResponseId = readId(bytes, values.get('previous_response_id'), 'previous_response_id')
+  const isKept = previousResponseId !== null || isGiven(bytes, values.get('prompt'))
   return {
     maxOutput: readInteger(bytes, values.get('max_output_tokens'), 'max_output_tokens', 0, MAX_TOKENS),
-    previousResponseId: readId(bytes, values.get('previous_response_id'), 'previous_response_id'),
+    previousResponseId,
+    ...(isKept && { namesKeptContent: true }),
   }
+}
+
+function isGiven(bytes: Uint8Array, span: Span | undefined): boolean {
+  return span !== undefined && bytes[span.start] !== NULL_START
 }
 
 function readId(bytes: Uint8Array, span: Span | undefined, param: string): string | null {

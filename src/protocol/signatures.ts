@@ -52,3 +52,40 @@ function inGoogle(event: WireObject): unknown[] {
     asArray(asObject(asObject(candidate)?.content)?.parts).map((part) => asObject(part)?.thoughtSignature),
   )
 }
+
+/** Members of a request that hold what an upstream signed, and those that name a call of it. */
+const TOKEN_KEYS: Readonly<Record<Protocol, readonly string[]>> = {
+  'openai-chat': ['"signature"', '"thought_signature"', '"tool_call_id"'],
+  'openai-responses': ['"encrypted_content"', '"call_id"'],
+  'anthropic-messages': ['"signature"', '"tool_use_id"'],
+  'google-generate': ['"thoughtSignature"', '"id"'],
+}
+
+const MAX_TOKEN_BYTES = 1024 * 1024
+
+/** What stands last under each of those members in a request's bytes. */
+export function lastTokens(protocol: Protocol, body: Buffer): string[] {
+  return TOKEN_KEYS[protocol].flatMap((key) => lastText(body, key) ?? [])
+}
+
+/** The last non-empty text that follows the key; what holds escapes is none of ours. */
+function lastText(body: Buffer, key: string): string | null {
+  for (let at = body.lastIndexOf(key); at >= 0; at = at === 0 ? -1 : body.lastIndexOf(key, at - 1)) {
+    const head = /^\s*:\s*"/.exec(body.toString('latin1', at + key.length, at + key.length + 16))
+    if (!head) continue
+    const start = at + key.length + head[0].length
+    const end = body.indexOf('"', start)
+    if (end > start && end - start <= MAX_TOKEN_BYTES) return body.toString('latin1', start, end)
+  }
+  return null
+}
+
+const SIGNATURE_KEYS: Readonly<Record<Protocol, readonly Buffer[]>> = {
+  ...MARKERS,
+  'anthropic-messages': [Buffer.from('"signature"'), Buffer.from('redacted_thinking')],
+}
+
+/** Whether a request's body may give a signature back. */
+export function holdsSignature(protocol: Protocol, body: Buffer): boolean {
+  return SIGNATURE_KEYS[protocol].some((key) => body.includes(key))
+}

@@ -2,7 +2,7 @@
  * Writes an error after the first byte, in the protocol's own form. Nothing may follow it: chat gets no `[DONE]`,
  * messages no `message_stop`, Responses no second terminal event, and Google's connection is cut.
  */
-import { type AppError, type ErrorCode, errorClassOf } from '../base/errors.ts'
+import { type AppError, errorClassOf } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
 import type { StreamPosition } from './codec.ts'
 import { commonError, type ErrorContext, encodeError } from './errors.ts'
@@ -42,14 +42,21 @@ export function encodeStreamError(protocol: Protocol, error: AppError, context: 
 }
 
 function messagesError(error: AppError, context: ErrorContext): string {
-  const members = { ...commonError(error, context), type: anthropicType(error.code) }
+  const members = { ...commonError(error, context), type: anthropicType(error) }
   const body = { type: 'error', error: members, request_id: context.requestId }
   return `event: error\ndata: ${JSON.stringify(body)}\n\n`
 }
 
 /** In a stream there is no status: AI SDK and Claude Code tell by Anthropic's own type whether to ask again. */
-function anthropicType(code: ErrorCode): string {
+function anthropicType({ code, status }: AppError): string {
+  if (code === 'upstream_rejected') return rejectedType(status)
   if (errorClassOf(code).retry === 'never') return 'invalid_request_error'
   if (code === 'rate_limited' || errorClassOf(code).retry === 'at_reset') return 'rate_limit_error'
   return code === 'overloaded' || code === 'shutting_down' ? 'overloaded_error' : 'api_error'
+}
+
+/** What was wrong with the request is so at the next try too. */
+function rejectedType(status: number): string {
+  if (status === 429) return 'rate_limit_error'
+  return status < 500 && status !== 408 && status !== 409 && status !== 425 ? 'invalid_request_error' : 'api_error'
 }

@@ -14,6 +14,16 @@ export function countAnonymousUse(db: Database, addressHash: string, day: number
   return changed === 1
 }
 
+/** Requests counted that day. */
+export function loadAnonymousUse(db: Database, addressHash: string, day: number): number {
+  const row = db.get<{ used: bigint }>(
+    'SELECT used FROM anonymous_use WHERE address_hash = ? AND day = ?',
+    addressHash,
+    day,
+  )
+  return Number(row?.used ?? 0)
+}
+
 /** Forgets the days before `day`: addresses are kept no longer than the limit needs them. */
 export function deleteAnonymousUseBefore(db: Database, day: number): void {
   db.run('DELETE FROM anonymous_use WHERE day < ?', day)

@@ -1,5 +1,6 @@
 /** Chat Completions: requests and replies to and from the IR. */
 import type { Codec } from '../codec.ts'
+import { asObject } from '../wire-value.ts'
 import { decodeChatReply } from './decode-reply.ts'
 import { decodeChatRequest } from './decode-request.ts'
 import { createChatStreamDecoder } from './decode-stream.ts'
@@ -10,7 +11,7 @@ import { createChatStreamEncoder } from './encode-stream.ts'
 export const chatCodec: Codec = {
   decodeRequest: decodeChatRequest,
   encodeRequest: encodeChatRequest,
-  decodeReply: decodeChatReply,
+  decodeReply: (body) => decodeChatReply(asObject(body) ?? {}),
   encodeReply: encodeChatReply,
   createStreamDecoder: createChatStreamDecoder,
   createStreamEncoder: createChatStreamEncoder,

@@ -16,8 +16,7 @@ export interface Sealed {
   readonly payload: string
 }
 
-/** What every seal begins with; a body without it holds none. */
-export const SEAL_PREFIX = 'zendo.'
+const SEAL_PREFIX = 'zendo.'
 
 const LETTERS: Readonly<Record<Protocol, string>> = {
   'openai-chat': 'c',
@@ -65,4 +64,17 @@ export function openSealBase64(text: string): Sealed | null {
 /** Whether an upstream may be sent what `mint` made. Without an account, whoever speaks the protocol is taken for it. */
 export function isMintedBy(mint: Mint | null, protocol: Protocol, account: string): boolean {
   return mint !== null && mint.protocol === protocol && (mint.account === null || mint.account === account)
+}
+
+const SEAL_BYTES = Buffer.from(SEAL_PREFIX)
+const SEAL_BASE64_BYTES = Buffer.from(BASE64_PREFIX)
+const LONGEST_HEAD = 40
+
+/** Whether a body may hold a seal: words that only begin like one (`zendo.jsonc`) are none. */
+export function holdsSeal(body: Buffer): boolean {
+  if (body.includes(SEAL_BASE64_BYTES)) return true
+  for (let at = body.indexOf(SEAL_BYTES); at >= 0; at = body.indexOf(SEAL_BYTES, at + 1)) {
+    if (SEAL.test(body.toString('latin1', at, at + LONGEST_HEAD))) return true
+  }
+  return false
 }

@@ -1,8 +1,11 @@
 /** Thoughts of a reply, collected as its events pass by, and put back into a request whose client dropped them. */
+import { createHash } from 'node:crypto'
+import type { Protocol } from '../../base/words.ts'
 import type { IrBlock, Mint } from '../ir/block.ts'
 import type { IrEvent } from '../ir/event.ts'
 import type { IrMessage, IrRequest } from '../ir/request.ts'
 import type { IrThought } from './bundle.ts'
+import { isMintedBy } from './seal.ts'
 
 export interface ThoughtCollector {
   add(event: IrEvent): void
@@ -60,7 +63,7 @@ export function createThoughtCollector(mint: Mint): ThoughtCollector {
   }
 }
 
-type Recall = (callId: string) => readonly IrThought[] | null
+export type Recall = (callId: string) => readonly IrThought[] | null
 
 /**
  * The request with the thoughts back that `recall` knows of calls whose message carries none that its upstream could
@@ -121,6 +124,13 @@ export function signedBy(request: IrRequest, signer: (token: string) => string |
   return isChanged ? { ...request, messages } : request
 }
 
+/** Whether it holds thoughts that this account did not make. */
+export function hasForeignThoughts(request: IrRequest, protocol: Protocol, account: string): boolean {
+  return request.messages.some(({ blocks }) =>
+    blocks.some((block) => isThought(block) && block.mint !== null && !isMintedBy(block.mint, protocol, account)),
+  )
+}
+
 /** Whether some turn that called tools comes back without a word on its reasoning, not even an empty one. */
 export function lacksThoughts(request: IrRequest): boolean {
   return request.messages.some(
@@ -131,4 +141,19 @@ export function lacksThoughts(request: IrRequest): boolean {
       raw?.reasoning_content === undefined &&
       raw?.reasoning === undefined,
   )
+}
+
+const OPENING_CHARACTERS = 4096
+
+/**
+ * A tag of the conversation a request belongs to: of the user's first words, which every later request repeats. The
+ * system prompt is none of it, since agents write counters and times into theirs.
+ */
+export function conversationOf({ messages }: IrRequest): string {
+  const hash = createHash('sha256')
+  const opening = messages.find(({ role }) => role === 'user')
+  for (const block of opening?.blocks ?? []) {
+    if (block.type === 'text') hash.update(`${block.text.slice(0, OPENING_CHARACTERS)}\n`)
+  }
+  return hash.digest('base64url').slice(0, 22)
 }

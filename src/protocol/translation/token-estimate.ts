@@ -1,6 +1,6 @@
 /**
- * How many tokens a request will count as input, without the vendor's tokenizer: for holds, and for counting where an
- * upstream does not count itself. Meant to err upwards, by up to a sixth.
+ * How many tokens a request will count as input, without the vendor's tokenizer, where an upstream does
+ * not count itself. Meant to err upwards, by up to a sixth.
  *
  * Text is counted in one pass by kinds of characters, as byte-pair tokenizers cut it: words, digits by threes, runs of
  * signs, and other scripts by the character. Images by the vendors' published formulas.
