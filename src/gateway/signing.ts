@@ -1,13 +1,16 @@
 /** Remembers which account signed what in a conversation, so that it stays there and is sent nowhere else. */
+import { AppError } from '../base/errors.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import type { IrEvent } from '../protocol/ir/event.ts'
 import { replyToEvents } from '../protocol/ir/reply.ts'
 import { signatureMarkers, signaturesIn } from '../protocol/signatures.ts'
 import { createThoughtCollector, type ThoughtCollector } from '../protocol/translation/thoughts.ts'
 import { asObject, parseJson } from '../protocol/wire-value.ts'
+import type { Call } from './call.ts'
 import { type Dispatch, decodeCall } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
 import { placeOf, scopeOf } from './scope.ts'
+import type { ThoughtPlace } from './thought-store.ts'
 
 export function signer({ gateway, admission }: Exchange, { route }: Dispatch): (token: string) => void {
   const scope = scopeOf(admission.call.request)
@@ -32,11 +35,21 @@ export function rememberThoughts(exchange: Exchange, dispatch: Dispatch, thought
   const turns = thoughts.turns()
   if (turns.length === 0) return
   const { gateway, admission } = exchange
-  const place = placeOf(admission.call.request, decodeCall(admission.call))
+  const place = placeOfCall(admission.call)
   const sign = signer(exchange, dispatch)
   for (const { callIds, thoughts: blocks } of turns) {
     if (place) gateway.thoughts.remember(place, callIds, blocks, gateway.clock())
     for (const id of callIds) sign(id)
+  }
+}
+
+/** Null also for a request that only its own upstream can read. */
+function placeOfCall(call: Call): ThoughtPlace | null {
+  try {
+    return placeOf(call.request, decodeCall(call))
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
   }
 }
 
