@@ -5,6 +5,7 @@ import { type Case, loadCases } from './case.ts'
 import { clientAnswers, clientModels, loadRecorded, type Recorded } from './clients/recorded.ts'
 import { runClients } from './clients/run.ts'
 import { type CountCase, countAnswers, countModels, loadCounts, runCounts } from './counts.ts'
+import { type Asked, fuzzCorpus } from './fuzz.ts'
 import { type ListCase, loadLists, runLists } from './lists.ts'
 import { failuresIn, formatMatrix, formatReasons, outcomesOf } from './matrix.ts'
 import { formatTable } from './report.ts'
@@ -74,7 +75,9 @@ async function runAll(corpus: Corpus, seed: number): Promise<string[]> {
   console.log(`\naudit: ${JSON.stringify(audit)}`)
   console.log(`\ndisclosed:\n${formatReasons(outcomes)}`)
   console.log(`\n${formatMatrix(outcomes)}\n`)
-  return [...failuresIn(outcomes), ...gateway.map((problem) => `gateway: ${problem}`)]
+  const broken = fuzzCorpus(cases, requestsOf(cases, clients), seed)
+  console.log(`broken at random: ${broken.runs} recordings, ${broken.failures.length} failures\n`)
+  return [...failuresIn(outcomes), ...broken.failures, ...gateway.map((problem) => `gateway: ${problem}`)]
 }
 
 async function runOthers(world: World, corpus: Corpus, calls: readonly CallResult[]): Promise<Outcome[]> {
@@ -85,6 +88,16 @@ async function runOthers(world: World, corpus: Corpus, calls: readonly CallResul
     ...(await runCounts(world, counts)),
     ...(await runLists(world, lists, offered)),
     ...(await runClients(world, clients)),
+  ]
+}
+
+/** Every recorded request: of agents, and of the recordings of answers. */
+function requestsOf(cases: readonly Case[], clients: readonly Recorded[]): Asked[] {
+  return [
+    ...clients.flatMap(({ agent, name, family, action, body }) =>
+      body && action === 'answer' ? [{ protocol: family, name: `${agent}/${name}`, body }] : [],
+    ),
+    ...cases.flatMap(({ family, name, request }) => (request ? [{ protocol: family, name, body: request }] : [])),
   ]
 }
 

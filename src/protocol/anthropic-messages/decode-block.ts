@@ -6,6 +6,7 @@
  */
 import { AppError } from '../../base/errors.ts'
 import type { IrBlock, IrCacheMark, IrCitation, IrDocument, IrSource, Mint } from '../ir/block.ts'
+import { jsonText } from '../openai-chat/json-depth.ts'
 import { unpackThoughts } from '../translation/bundle.ts'
 import { unknownMembers } from '../translation/raw.ts'
 import { openSeal } from '../translation/seal.ts'
@@ -186,7 +187,8 @@ function readToolUse(block: WireObject, path: string, { toolNames }: BlockContex
   if (name === null) throw invalid(`${path}.name`, 'must be the name of a tool')
   const id = asName(block.id) ?? `call_${toolNames.size}`
   toolNames.set(id, name)
-  const input = JSON.stringify(block.input ?? {})
+  const input = jsonText(block.input ?? {})
+  if (input === '') throw invalid(`${path}.input`, 'is nested too deeply')
   return [{ type: 'tool-call', id, name, kind: 'function', input, ...commonMembers(block, TOOL_USE_MEMBERS) }]
 }
 

@@ -14,6 +14,7 @@ import type {
 } from '../ir/block.ts'
 import type { IrMessage } from '../ir/request.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
+import { isNestedTooDeeply } from '../translation/json-nesting.ts'
 import { isMintedBy } from '../translation/seal.ts'
 import { flatToolName } from '../translation/tool-name.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
@@ -154,7 +155,7 @@ function encodeToolCall(work: RequestWork, block: IrToolCall, { path }: Place): 
 
 function parseInput(work: RequestWork, text: string, path: string): unknown {
   try {
-    const input: unknown = JSON.parse(text === '' ? '{}' : text)
+    const input: unknown = isNestedTooDeeply(text) ? null : JSON.parse(text === '' ? '{}' : text)
     if (!work.isForeign || asObject(input)) return input
   } catch {
     // Arguments that were cut off.
@@ -192,7 +193,7 @@ function withoutImages(work: RequestWork, content: readonly WireDraft[], { path,
   const isImage = ({ type }: WireDraft): boolean => type === 'image'
   if (!content.some(isImage)) return [...content]
   warn(work, 'changed', path, 'images follow the tool results')
-  beside.push(...content.filter(isImage))
+  for (const part of content) if (isImage(part)) beside.push(part)
   return [...content.filter((part) => !isImage(part)), { type: 'text', text: 'The images follow below.' }]
 }
 

@@ -34,7 +34,7 @@ export function encodeMessagesRequest(request: IrRequest, target: UpstreamTarget
     throw new AppError('unsupported_feature', 'This model gives one answer to a prompt.', { param })
   }
   const { tools: offered, warnings, note } = splitTools(request, PROTOCOL)
-  work.warnings.push(...warnings)
+  for (const warning of warnings) work.warnings.push(warning)
   const body: WireDraft = { model: target.model }
   const maxOutput = encodeMaxOutput(work)
   if (maxOutput !== null) body.max_tokens = maxOutput
@@ -45,7 +45,7 @@ export function encodeMessagesRequest(request: IrRequest, target: UpstreamTarget
   encodePlainSettings(work, body)
   encodeThinking(work, body, prompt.messages)
   settleCacheMarks(work, prompt)
-  work.warnings.push(...encodeRaw(keptRaw(work), PROTOCOL, body))
+  for (const warning of encodeRaw(keptRaw(work), PROTOCOL, body)) work.warnings.push(warning)
   return { body, warnings: work.warnings }
 }
 

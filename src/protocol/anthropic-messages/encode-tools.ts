@@ -2,7 +2,8 @@
 import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrToolChoice } from '../ir/request.ts'
 import { customToolAsFunction } from '../translation/custom-tool.ts'
 import { flatToolName } from '../translation/tool-name.ts'
-import { normaliseToolSchema } from '../translation/tool-schema.ts'
+import { normaliseToolSchema, toolSchemaBudget } from '../translation/tool-schema.ts'
+import type { SchemaBudget } from '../translation/tool-schema-budget.ts'
 import { fieldOf, PROTOCOL, type RequestWork, type WireDraft, warn, withCommon } from './encode-work.ts'
 
 type Tool = IrFunctionTool | IrCustomTool | IrHostedTool
@@ -10,13 +11,14 @@ type Tool = IrFunctionTool | IrCustomTool | IrHostedTool
 /** The tools that the upstream is offered. */
 export function encodeTools(work: RequestWork, tools: readonly Tool[]): WireDraft[] {
   const indexes = new Map(work.request.tools.map((tool, i) => [tool, i]))
+  const budget = toolSchemaBudget(work.request.tools)
   const names = new Set<string>()
   const drafts: WireDraft[] = []
   for (const tool of allowedTools(work, tools)) {
     const place = `tools[${indexes.get(tool) ?? 0}]`
     const name = tool.type === 'hosted' ? null : flatToolName(tool)
     if (work.isForeign && name !== null && names.has(name)) warn(work, 'dropped', place, 'a second tool of the name')
-    else drafts.push(encodeTool(work, tool, place))
+    else drafts.push(encodeTool(work, tool, place, budget))
     if (name !== null) names.add(name)
   }
   return drafts
@@ -27,16 +29,17 @@ function allowedTools(work: RequestWork, tools: readonly Tool[]): readonly Tool[
   const choice = work.request.toolChoice
   if (choice?.type !== 'allowed') return tools
   warn(work, 'changed', fieldOf(work, 'toolChoice'), 'other tools are not offered')
+  const allowed = new Set(choice.names)
   return tools.filter((tool) => {
-    const names = tool.type === 'hosted' ? [tool.kind] : [tool.name, flatToolName(tool)]
-    return names.some((name) => choice.names.includes(name))
+    if (tool.type === 'hosted') return allowed.has(tool.kind)
+    return allowed.has(tool.name) || allowed.has(flatToolName(tool))
   })
 }
 
-function encodeTool(work: RequestWork, tool: Tool, place: string): WireDraft {
+function encodeTool(work: RequestWork, tool: Tool, place: string, budget: SchemaBudget): WireDraft {
   switch (tool.type) {
     case 'function':
-      return encodeFunction(work, tool, place)
+      return encodeFunction(work, tool, place, budget)
     case 'custom': {
       const { name: _name, description, parameters } = customToolAsFunction(tool)
       const draft = { ...nameAndText({ ...tool, description }), input_schema: parameters }
@@ -52,13 +55,13 @@ function nameAndText(tool: { name: string; namespace?: string; description?: str
   return { name: flatToolName(tool), ...(description !== undefined && { description }) }
 }
 
-function encodeFunction(work: RequestWork, tool: IrFunctionTool, place: string): WireDraft {
+function encodeFunction(work: RequestWork, tool: IrFunctionTool, place: string, budget: SchemaBudget): WireDraft {
   const { parameters, strict } = tool
   if (!work.isForeign) {
     const schema = parameters && { input_schema: parameters }
     return withCommon(work, { ...nameAndText(tool), ...schema, ...(strict !== undefined && { strict }) }, tool, place)
   }
-  const { schema, losses } = normaliseToolSchema(parameters, PROTOCOL)
+  const { schema, losses } = normaliseToolSchema(parameters, PROTOCOL, budget)
   for (const loss of losses) warn(work, 'changed', `${place}.parameters`, loss)
   // Strict schemas of one vendor are refused by another, which allows fewer words in them.
   if (strict === true) warn(work, 'dropped', `${place}.strict`)

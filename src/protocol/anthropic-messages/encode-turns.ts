@@ -69,7 +69,7 @@ export function isThought(block: WireDraft | undefined): boolean {
 
 /** Gives each call its result at the head of the next message, and each pair an id that is legal and its own. */
 function pairResults(work: RequestWork, turns: Turn[]): void {
-  const ids = new Set<string>()
+  const ids: TakenIds = { taken: new Set(), last: new Map() }
   for (let i = 0; i < turns.length; i += 1) {
     const turn = turns[i] as Turn
     if (turn.role === 'user') {
@@ -88,17 +88,18 @@ function pairResults(work: RequestWork, turns: Turn[]): void {
   }
 }
 
-function takeResults(work: RequestWork, calls: readonly WireDraft[], turn: Turn, next: Turn, ids: Set<string>): void {
-  const results = new Map<unknown, WireDraft[]>()
+function takeResults(work: RequestWork, calls: readonly WireDraft[], turn: Turn, next: Turn, ids: TakenIds): void {
+  const results = new Map<unknown, { blocks: WireDraft[]; at: number }>()
   for (const block of next.blocks) {
     if (block.type !== 'tool_result') continue
     const same = results.get(block.tool_use_id)
-    if (same) same.push(block)
-    else results.set(block.tool_use_id, [block])
+    if (same) same.blocks.push(block)
+    else results.set(block.tool_use_id, { blocks: [block], at: 0 })
   }
   const taken = new Set<WireDraft>()
   for (const call of calls) {
-    const result = results.get(call.id)?.shift() ?? missingResult(work, turn)
+    const same = results.get(call.id)
+    const result = same?.blocks[same.at++] ?? missingResult(work, turn)
     const id = legalId(String(call.id), ids)
     call.id = id
     result.tool_use_id = id
@@ -126,12 +127,21 @@ function withoutCall(work: RequestWork, block: WireDraft, turn: Turn): WireDraft
 const MAX_ID_LENGTH = 128
 const ID_LENGTH_KEPT = 100
 
+interface TakenIds {
+  readonly taken: Set<string>
+  /** The last number that was tried for ids that are alike. */
+  readonly last: Map<string, number>
+}
+
 /** The id itself when it is legal and not taken; a replacement is the same each time the conversation comes. */
-function legalId(id: string, taken: Set<string>): string {
+function legalId(id: string, { taken, last }: TakenIds): string {
   const clean = id.replace(/[^a-zA-Z0-9_-]/g, '_')
   const base = clean.length > MAX_ID_LENGTH ? clean.slice(0, ID_LENGTH_KEPT) : clean
+  const stem = base.slice(0, ID_LENGTH_KEPT)
   let legal = base
-  for (let n = 2; taken.has(legal); n += 1) legal = `${base.slice(0, ID_LENGTH_KEPT)}_${n}`
+  let n = last.get(stem) ?? 1
+  while (taken.has(legal)) legal = `${stem}_${++n}`
+  if (legal !== base) last.set(stem, n)
   taken.add(legal)
   return legal
 }

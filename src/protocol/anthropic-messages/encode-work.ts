@@ -65,7 +65,12 @@ export function withCommon(
 ): WireDraft {
   const { cache, raw } = value
   if (cache) draft.cache_control = cacheControl(cache)
-  if (raw && !work.isForeign) Object.assign(draft, raw)
+  if (raw && !work.isForeign) {
+    // Defined, not assigned: a client's member may be called `__proto__`.
+    for (const [name, value] of Object.entries(raw)) {
+      Object.defineProperty(draft, name, { value, writable: true, enumerable: true, configurable: true })
+    }
+  }
   if (cache) work.marked.push({ draft, field: `${place}.cache_control` })
   return draft
 }

@@ -1,5 +1,5 @@
 /** Reads a request's contents and its system instruction. Source: Google "Content", and the short forms of its SDKs. */
-import type { IrText } from '../ir/block.ts'
+import type { IrBlock, IrText } from '../ir/block.ts'
 import type { IrMessage } from '../ir/request.ts'
 import { unknownMembers } from '../translation/raw.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
@@ -23,15 +23,18 @@ export function decodeContents(wire: unknown): IrMessage[] {
   const contents = list.map(contentOf)
   const ids = createCallIds(idsIn(contents))
   const messages: IrMessage[] = []
+  /** The blocks of the last message, while it holds results alone that others may join. */
+  let results: IrBlock[] | null = null
   for (const { role, parts, path, raw } of turnsOf(contents)) {
     const blocks = decodeParts(parts, path, { role, ids })
     if (blocks.length === 0) continue
-    const last = messages.at(-1)
-    const message: IrMessage = { role, blocks, ...(raw && { raw }) }
+    const isResults = role === 'user' && !raw && blocks.every((block) => block.type === 'tool-result')
     // Results of one turn that each came in a content of its own.
-    if (last && !last.raw && !raw && hasResultsOnly(last) && hasResultsOnly(message)) {
-      messages[messages.length - 1] = { role, blocks: [...last.blocks, ...blocks] }
-    } else messages.push(message)
+    if (isResults && results !== null) for (const block of blocks) results.push(block)
+    else {
+      messages.push({ role, blocks, ...(raw && { raw }) })
+      results = isResults ? blocks : null
+    }
   }
   if (messages.length === 0) throw invalid('contents', 'must have at least one part')
   return messages
@@ -78,10 +81,6 @@ function partsOf(content: WireObject, path: string): readonly unknown[] {
   if (Array.isArray(parts)) return parts
   if (typeof parts === 'string' || asObject(parts)) return [parts]
   throw invalid(path, 'must be a list')
-}
-
-function hasResultsOnly({ role, blocks }: IrMessage): boolean {
-  return role === 'user' && blocks.every((block) => block.type === 'tool-result')
 }
 
 /** The first text keeps the content's other members, such as a role that means nothing. @throws AppError invalid_request */

@@ -138,7 +138,8 @@ function addResult({ turn, open }: Conversation, result: IrToolResult, path: str
   }
   target.notes.changed(path, 'a result without its call, sent as text')
   const texts = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : []))
-  turn.others.push({ text: `Result of ${result.name ?? 'a tool'}:\n${texts.join('\n')}` }, ...encoded.beside)
+  turn.others.push({ text: `Result of ${result.name ?? 'a tool'}:\n${texts.join('\n')}` })
+  for (const part of encoded.beside) turn.others.push(part)
 }
 
 /** Answers come first, in the order of the calls; each call must have one. */
@@ -149,7 +150,7 @@ function turnParts(turn: UserTurn, open: ReadonlyMap<string, string>, { notes }:
     const result = turn.results.get(id)
     if (!result) notes.changed('messages', `no result of ${id}`)
     answers.push(result?.part ?? { functionResponse: { id, name, response: { error: 'No result was given.' } } })
-    beside.push(...(result?.beside ?? []))
+    for (const part of result?.beside ?? []) beside.push(part)
   }
   return [...answers, ...beside, ...turn.others]
 }
@@ -162,6 +163,7 @@ function signFirstCall(parts: WireObject[]): void {
 
 /** Adds a model's parts, each with the signature that stands before it; false when thoughts were left out. */
 function encodeModelParts({ blocks }: IrMessage, path: string, parts: WireObject[], target: ContentTarget): boolean {
+  const unsigned = textsBeforeUnsignedCall(blocks)
   let isComplete = true
   let signature: string | null = null
   const flush = (): void => {
@@ -183,7 +185,7 @@ function encodeModelParts({ blocks }: IrMessage, path: string, parts: WireObject
     if (block.type === 'opaque') flush()
     const part = encodePart(block, at, target)
     if (!part) return
-    const isHeld = signature !== null && !target.isOwn && block.type === 'text' && hasUnsignedCall(blocks, j)
+    const isHeld = signature !== null && !target.isOwn && unsigned.has(block)
     if (signature !== null && !isHeld) {
       parts.push({ ...part, thoughtSignature: signature })
       signature = null
@@ -209,9 +211,16 @@ function addThought(parts: WireObject[], { text, signature, raw }: IrThinking, i
  * Google signs the call, not the words before it; clients of other protocols give the reasoning back at the beginning
  * of a turn.
  */
-function hasUnsignedCall(blocks: readonly IrBlock[], from: number): boolean {
-  const next = blocks.find((block, i) => i > from && (block.type === 'tool-call' || isSigned(block)))
-  return next?.type === 'tool-call'
+function textsBeforeUnsignedCall(blocks: readonly IrBlock[]): ReadonlySet<IrBlock> {
+  const texts = new Set<IrBlock>()
+  let isCallNext = false
+  for (let i = blocks.length - 1; i >= 0; i -= 1) {
+    const block = blocks[i] as IrBlock
+    if (block.type === 'tool-call') isCallNext = true
+    else if (isSigned(block)) isCallNext = false
+    else if (block.type === 'text' && isCallNext) texts.add(block)
+  }
+  return texts
 }
 
 function isSigned(block: IrBlock): boolean {

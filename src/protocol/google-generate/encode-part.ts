@@ -2,6 +2,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { IrBlock, IrToolCall, IrToolResult } from '../ir/block.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
+import { isNestedTooDeeply } from '../translation/json-nesting.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
 import { functionName } from './function-name.ts'
 import { writeFunctionResponse } from './function-response.ts'
@@ -77,6 +78,7 @@ function encodeCall(call: IrToolCall, path: string, { isOwn, notes }: PartTarget
 /** Null when the text is not the JSON of an object. */
 export function argumentsOf(input: string): WireObject | null {
   if (input.trim() === '') return {}
+  if (isNestedTooDeeply(input)) return null
   try {
     const value: unknown = JSON.parse(input)
     return value === null ? {} : asObject(value)

@@ -4,6 +4,7 @@
  * Source: Google "FunctionResponse": `output` and `error` are the keys for result and fault; without them the whole
  * object is the result. The AI SDK writes `{name, content}`.
  */
+import { isNestedTooDeeply } from '../translation/json-nesting.ts'
 import { asObject, asText, type WireObject } from '../wire-value.ts'
 import { jsonText } from './wire-name.ts'
 
@@ -39,6 +40,7 @@ const LONG_NUMBER = /\d{16}/
 function parsedObject(text: string): WireObject | null {
   const trimmed = text.trim()
   if (!trimmed.startsWith('{') || !trimmed.endsWith('}') || LONG_NUMBER.test(trimmed)) return null
+  if (isNestedTooDeeply(trimmed)) return null
   try {
     return asObject(JSON.parse(trimmed))
   } catch {

@@ -24,7 +24,9 @@ export function createNotes(): Notes {
       kinds.add(kind)
       add('dropped', field, detail)
     },
-    add: (more) => warnings.push(...more),
+    add(more) {
+      for (const warning of more) warnings.push(warning)
+    },
     warnings,
   }
 }

@@ -50,14 +50,16 @@ export function jsonSchemaOf(schema: WireObject): WireObject {
 function convert(schema: WireObject, depth: number): WireObject {
   if (depth > MAX_DEPTH) return schema
   let isChanged = false
-  const converted: Record<string, unknown> = {}
+  const members: [string, unknown][] = []
   for (const [key, member] of Object.entries(schema)) {
     const name = SNAKE.get(key) ?? key
     const value = convertMember(name, member, depth)
     isChanged ||= name !== key || value !== member
-    if (value !== undefined) converted[name] = value
+    if (value !== undefined) members.push([name, value])
   }
-  return schema.nullable === true ? nullable(converted) : isChanged ? converted : schema
+  if (schema.nullable !== true && !isChanged) return schema
+  const converted: Record<string, unknown> = Object.fromEntries(members)
+  return schema.nullable === true ? nullable(converted) : converted
 }
 
 /** Undefined for what JSON Schema has no use for. */

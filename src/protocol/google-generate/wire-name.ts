@@ -11,13 +11,13 @@ const SNAKE = /[a-z0-9]_[a-z0-9]/
 /** The object with its own members (not those of inner objects) in camel case; the same object when all are. */
 export function camelMembers(value: WireObject): WireObject {
   if (!Object.keys(value).some((key) => SNAKE.test(key))) return value
-  const named: Record<string, unknown> = {}
+  const named: [string, unknown][] = []
   for (const [key, member] of Object.entries(value)) {
     const name = SNAKE.test(key) ? key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()) : key
     // Where both spellings are there, the one that is written out wins.
-    if (name === key || !(name in value)) named[name] = member
+    if (name === key || !Object.hasOwn(value, name)) named.push([name, member])
   }
-  return named
+  return Object.fromEntries(named)
 }
 
 /** The object at `key` with camel-case members; null when absent. @throws AppError invalid_request */

@@ -14,6 +14,7 @@ import { asArray, asName, asObject, asText, type WireObject } from '../wire-valu
 import { decodeContent, invalid, marksOf } from './decode-parts.ts'
 import { decodeExtra, decodeThoughts, sealsOnCalls, THOUGHT_MEMBERS } from './decode-thoughts.ts'
 import { jsonText } from './json-depth.ts'
+import { createOpenCalls, type OpenCalls } from './open-calls.ts'
 
 interface Call {
   readonly id: string
@@ -27,8 +28,8 @@ interface MessagesState {
   /** Results that follow each other are one message. */
   results: IrBlock[] | null
   readonly calls: Map<string, Call>
-  /** In order; for results that do not say which call they answer. */
-  unanswered: Call[]
+  /** Of the last turn. */
+  open: OpenCalls<Call>
   madeIds: number
 }
 
@@ -56,7 +57,7 @@ export function decodeMessages(value: unknown): DecodedMessages {
     messages: [],
     results: null,
     calls: new Map(),
-    unanswered: [],
+    open: createOpenCalls(),
     madeIds: 0,
   }
   value.forEach((entry, i) => {
@@ -134,7 +135,7 @@ function onAssistant(state: MessagesState, message: WireObject, path: string): v
   const { thoughts, raw: thoughtRaw } = decodeThoughts(message, sealsOnCalls(wireCalls))
   const content = decodeContent(message.content, `${path}.content`)
   const refusal = asName(message.refusal)
-  state.unanswered = []
+  state.open = createOpenCalls()
   const calls = wireCalls.flatMap((call, i) => decodeCall(state, call, `${path}.tool_calls[${i}]`))
   const legacy = asObject(message.function_call)
   if (legacy) calls.push(decodeLegacyCall(state, legacy, `${path}.function_call`))
@@ -215,20 +216,20 @@ function decodeLegacyCall(state: MessagesState, call: WireObject, path: string):
 function remember(state: MessagesState, { id, name, kind }: IrToolCall): void {
   const call = { id, name, kind }
   state.calls.set(id, call)
-  state.unanswered.push(call)
+  state.open.add(call)
 }
 
 const TOOL_MEMBERS: ReadonlySet<string> = new Set(['role', 'content', 'tool_call_id'])
 
 function onTool(state: MessagesState, message: WireObject, path: string): void {
   const given = asName(message.tool_call_id)
-  const call = given === null ? state.unanswered[0] : state.calls.get(given)
+  const call = given === null ? state.open.first() : state.calls.get(given)
   // Its name, where the wire has one, stays in `raw` as well: most clients send none.
   addResult(state, message, path, { given, call, raw: unknownMembers(message, TOOL_MEMBERS) })
 }
 
 function onFunction(state: MessagesState, message: WireObject, path: string): void {
-  const call = state.unanswered.find(({ name }) => name === message.name)
+  const call = state.open.firstNamed(message.name)
   addResult(state, message, path, {
     given: null,
     call,
@@ -254,7 +255,7 @@ function addResult(state: MessagesState, message: WireObject, path: string, { gi
     content,
     ...(Object.keys(members).length > 0 && { raw: members }),
   }
-  state.unanswered = state.unanswered.filter(({ id }) => id !== result.id)
+  state.open.answer(result.id)
   if (state.results) {
     state.results.push(result)
     return

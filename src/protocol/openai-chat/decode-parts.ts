@@ -86,19 +86,22 @@ function onImage(part: WireObject, path: string): IrBlock {
   }
 }
 
-const AUDIO_TYPES: Readonly<Record<string, string>> = { mp3: 'audio/mpeg', wav: 'audio/wav' }
+const AUDIO_TYPES: ReadonlyMap<string, string> = new Map([
+  ['mp3', 'audio/mpeg'],
+  ['wav', 'audio/wav'],
+])
 
 function onAudio(part: WireObject, path: string): IrBlock {
   const audio = asObject(part.input_audio)
   const data = asText(audio?.data)
   if (data === null) throw invalid(`${path}.input_audio.data`, 'base64 text')
   const format = asName(audio?.format) ?? 'wav'
-  const source: IrSource = { type: 'data', mediaType: AUDIO_TYPES[format] ?? `audio/${format}`, data }
+  const source: IrSource = { type: 'data', mediaType: AUDIO_TYPES.get(format) ?? `audio/${format}`, data }
   return { type: 'audio', source, ...marksOf(part, ['input_audio']) }
 }
 
 export function audioFormat(mediaType: string): string {
-  const known = Object.entries(AUDIO_TYPES).find(([, type]) => type === mediaType)
+  const known = [...AUDIO_TYPES].find(([, type]) => type === mediaType)
   return known?.[0] ?? mediaType.slice(mediaType.indexOf('/') + 1)
 }
 

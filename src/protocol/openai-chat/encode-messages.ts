@@ -40,7 +40,7 @@ function withOwn(writer: ChatWriter, message: IrMessage, wire: WireObject): Wire
 function addUser(writer: ChatWriter, message: IrMessage, index: number, wire: WireObject[]): void {
   const rest = message.blocks.filter((block) => block.type !== 'tool-result')
   const { messages, attached } = encodeResults(writer, message.blocks, index)
-  wire.push(...messages)
+  for (const result of messages) wire.push(result)
   if (attached.length > 0) wire.push({ role: 'user', content: attached })
   if (rest.length === 0 && message.blocks.length > 0) return
   const content = contentOf(writer, { ...message, blocks: rest }, index)

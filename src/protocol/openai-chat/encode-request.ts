@@ -31,7 +31,7 @@ export function encodeChatRequest(request: IrRequest, target: UpstreamTarget): E
   const drop = quirks.dropSettings ?? []
   const settings: SettingsTarget = { source, target: 'openai-chat', drop, ownVendor: quirks.ownVendor === true }
   warnings.push(...encodeSettings(request.settings, settings, body))
-  warnings.push(...encodeRaw(request, 'openai-chat', body))
+  for (const warning of encodeRaw(request, 'openai-chat', body)) warnings.push(warning)
   if (request.stream) {
     body.stream = true
     setAt(body, 'stream_options.include_usage', true)

@@ -41,7 +41,9 @@ export function encodeThoughts(writer: ChatWriter, blocks: readonly IrBlock[], i
     } else if (field === 'content_parts') {
       if (block.type === 'thinking' && (text !== '' || !extra)) parts.set(block, thinkingPart(writer, block))
     } else if (field !== 'none' && text !== '') {
-      texts.set(field, [...(texts.get(field) ?? []), text])
+      const pieces = texts.get(field)
+      if (pieces) pieces.push(text)
+      else texts.set(field, [text])
     }
   })
   for (const [field, pieces] of texts) members[field] = pieces.join('\n\n')

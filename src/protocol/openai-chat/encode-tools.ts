@@ -4,7 +4,8 @@ import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrToolChoice } from '.
 import { customToolAsFunction } from '../translation/custom-tool.ts'
 import { splitTools } from '../translation/hosted-tools.ts'
 import { flatToolName } from '../translation/tool-name.ts'
-import { normaliseToolSchema } from '../translation/tool-schema.ts'
+import { normaliseToolSchema, toolSchemaBudget } from '../translation/tool-schema.ts'
+import type { SchemaBudget } from '../translation/tool-schema-budget.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
 import type { ChatWriter } from './chat-writer.ts'
 import { LEGACY_TYPE } from './decode-tools.ts'
@@ -19,16 +20,18 @@ export function takesCustomTools({ quirks, isOwn }: ChatWriter): boolean {
 export function encodeTools(writer: ChatWriter, body: Record<string, unknown>): string | null {
   const { request, quirks, isOwn } = writer
   const split = splitTools(request, 'openai-chat')
-  writer.warnings.push(...split.warnings)
+  for (const warning of split.warnings) writer.warnings.push(warning)
   const choice = permitted(writer, request.toolChoice)
-  const sent = split.tools.filter((tool) => isAllowed(writer, tool, choice))
+  const sent = allowedTools(writer, split.tools, choice)
+  const places = new Map(request.tools.map((tool, i) => [tool, i]))
+  const budget = toolSchemaBudget(request.tools)
   const tools: WireObject[] = []
   const functions: WireObject[] = []
   for (const tool of sent) {
-    const path = `tools[${request.tools.indexOf(tool)}]`
+    const path = `tools[${places.get(tool)}]`
     const isLegacy = isOwn && tool.type === 'function' && tool.raw?.type === LEGACY_TYPE
     if (isLegacy) functions.push(legacyFunction(tool as IrFunctionTool))
-    else tools.push(encodeTool(writer, tool, path))
+    else tools.push(encodeTool(writer, tool, path, budget))
   }
   if (tools.length > 0) body.tools = tools
   if (functions.length > 0) body.functions = functions
@@ -41,9 +44,11 @@ export function encodeTools(writer: ChatWriter, body: Record<string, unknown>): 
   return split.note
 }
 
-function encodeTool(writer: ChatWriter, tool: IrFunctionTool | IrCustomTool | IrHostedTool, path: string): WireObject {
+type Tool = IrFunctionTool | IrCustomTool | IrHostedTool
+
+function encodeTool(writer: ChatWriter, tool: Tool, path: string, budget: SchemaBudget): WireObject {
   if (tool.type === 'hosted') return tool.value
-  if (tool.type === 'function') return encodeFunction(writer, tool, path)
+  if (tool.type === 'function') return encodeFunction(writer, tool, path, budget)
   const name = flatToolName(tool)
   if (!takesCustomTools(writer)) {
     const asFunction = { ...customToolAsFunction(tool), name }
@@ -69,9 +74,9 @@ function nestedFormat(format: WireObject): WireObject {
   return { type, grammar }
 }
 
-function encodeFunction(writer: ChatWriter, tool: IrFunctionTool, path: string): WireObject {
+function encodeFunction(writer: ChatWriter, tool: IrFunctionTool, path: string, budget: SchemaBudget): WireObject {
   const { function: inner, ...outer } = writer.isOwn && tool.raw ? tool.raw : {}
-  const parameters = parametersOf(writer, tool, path)
+  const parameters = parametersOf(writer, tool, path, budget)
   const body = {
     name: flatToolName(tool),
     ...(tool.description !== undefined && { description: tool.description }),
@@ -83,9 +88,14 @@ function encodeFunction(writer: ChatWriter, tool: IrFunctionTool, path: string):
 }
 
 /** A chat client's schema was written for chat. */
-function parametersOf(writer: ChatWriter, { parameters }: IrFunctionTool, path: string): WireObject | null {
+function parametersOf(
+  writer: ChatWriter,
+  { parameters }: IrFunctionTool,
+  path: string,
+  budget: SchemaBudget,
+): WireObject | null {
   if (writer.isOwn) return parameters
-  const { schema, losses } = normaliseToolSchema(parameters, 'openai-chat')
+  const { schema, losses } = normaliseToolSchema(parameters, 'openai-chat', budget)
   for (const loss of losses) writer.warnings.push({ action: 'changed', field: `${path}.parameters`, detail: loss })
   return schema
 }
@@ -120,32 +130,44 @@ function takesAllowed({ isOwn, quirks }: ChatWriter): boolean {
   return isOwn || quirks.ownVendor === true
 }
 
-function isAllowed(
-  writer: ChatWriter,
-  tool: IrFunctionTool | IrCustomTool | IrHostedTool,
-  choice: IrToolChoice | null,
-): boolean {
-  if (choice?.type !== 'allowed' || takesAllowed(writer)) return true
-  return choice.names.includes(tool.type === 'hosted' ? tool.kind : tool.name)
+function allowedTools(writer: ChatWriter, tools: readonly Tool[], choice: IrToolChoice | null): readonly Tool[] {
+  if (choice?.type !== 'allowed' || takesAllowed(writer)) return tools
+  const names = new Set(choice.names)
+  return tools.filter((tool) => names.has(choiceName(tool)))
+}
+
+/** What a choice calls a tool. */
+function choiceName(tool: Tool): string {
+  return tool.type === 'hosted' ? tool.kind : tool.name
 }
 
 function encodeChoice(writer: ChatWriter, choice: IrToolChoice): unknown {
   switch (choice.type) {
-    case 'tool':
-      return choice.kind === 'hosted' ? { type: choice.name } : namedTool(writer, choice.name, choice.kind)
-    case 'allowed':
+    case 'tool': {
+      if (choice.kind === 'hosted') return { type: choice.name }
+      const tool = writer.request.tools.find((tool) => choiceName(tool) === choice.name)
+      return namedTool(writer, tool, choice.name, choice.kind)
+    }
+    case 'allowed': {
       if (!takesAllowed(writer)) return choice.mode
+      // The first of a name counts.
+      const byName = new Map([...writer.request.tools].reverse().map((tool) => [choiceName(tool), tool]))
       return {
         type: 'allowed_tools',
-        allowed_tools: { mode: choice.mode, tools: choice.names.map((name) => namedTool(writer, name)) },
+        allowed_tools: { mode: choice.mode, tools: choice.names.map((name) => namedTool(writer, byName.get(name), name)) },
       }
+    }
     default:
       return choice.type
   }
 }
 
-function namedTool(writer: ChatWriter, name: string, said?: 'function' | 'custom'): WireObject {
-  const tool = writer.request.tools.find((tool) => (tool.type === 'hosted' ? tool.kind : tool.name) === name)
+function namedTool(
+  writer: ChatWriter,
+  tool: Tool | undefined,
+  name: string,
+  said?: 'function' | 'custom',
+): WireObject {
   if (tool?.type === 'hosted') return { type: name }
   const kind = said ?? tool?.type ?? 'function'
   const sentAs = kind === 'custom' && takesCustomTools(writer) ? 'custom' : 'function'

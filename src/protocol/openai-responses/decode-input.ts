@@ -8,6 +8,7 @@ import type { IrBlock, IrText, IrToolCall, IrToolResult } from '../ir/block.ts'
 import type { IrMessage, IrTool } from '../ir/request.ts'
 import { unknownMembers } from '../translation/raw.ts'
 import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
+import { jsonText } from '../openai-chat/json-depth.ts'
 import { decodeContent, invalid } from './decode-part.ts'
 import { decodeReasoning } from './decode-reasoning.ts'
 import { asGroup, decodeTools } from './decode-tools.ts'
@@ -31,9 +32,13 @@ interface InputState {
   isLeading: boolean
   /** Items that were kept, which is the place of the next one. */
   items: number
-  /** Calls by id, and those that wait for a result, in order. */
   readonly names: Map<string, string>
-  readonly unanswered: string[]
+  /** Ids of calls, in order, and from where on there may be one without a result. */
+  readonly calls: string[]
+  openFrom: number
+  /** How many calls of an id wait for a result, and how many results came for those from `openFrom` on. */
+  readonly waiting: Map<string, number>
+  readonly answered: Map<string, number>
 }
 
 /** @throws AppError invalid_request */
@@ -46,7 +51,10 @@ export function decodeInput(input: unknown): DecodedInput {
     isLeading: true,
     items: 0,
     names: new Map(),
-    unanswered: [],
+    calls: [],
+    openFrom: 0,
+    waiting: new Map(),
+    answered: new Map(),
   }
   if (typeof input === 'string') {
     const blocks: IrBlock[] = input === '' ? [] : [{ type: 'text', text: input }]
@@ -64,7 +72,7 @@ type Decoder = (state: InputState, item: WireObject, path: string) => void
 
 const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['message', onMessage],
-  ['reasoning', (state, item) => addToTurn(state, ...decodeReasoning(item))],
+  ['reasoning', (state, item) => addToTurn(state, decodeReasoning(item))],
   ['function_call', (state, item, path) => onCall(state, item, path, 'function')],
   ['custom_tool_call', (state, item, path) => onCall(state, item, path, 'custom')],
   ['function_call_output', (state, item, path) => onResult(state, item, path, 'function')],
@@ -128,7 +136,7 @@ function onAssistantMessage(state: InputState, item: WireObject, blocks: IrBlock
   }
   // A part that only this protocol knows cannot tell whose it is: the whole item stays as it came.
   if (blocks.some((block) => block.type === 'opaque')) addOpaque(state, item, 'message')
-  else addToTurn(state, withMark(first, mark), ...others)
+  else addToTurn(state, [withMark(first, mark), ...others])
 }
 
 function withMark<T extends IrBlock>(block: T, mark: Mark): T {
@@ -140,12 +148,12 @@ function onSystemMessage(state: InputState, blocks: IrBlock[], mark: Mark): void
   const [first, ...others] = blocks
   if (!first) state.items--
   else if (state.isLeading && blocks.every((block) => block.type === 'text')) {
-    state.system.push(...([withMark(first, mark), ...others] as IrText[]))
+    for (const text of [withMark(first, mark), ...others]) state.system.push(text as IrText)
   } else addMessage(state, { role: 'system', blocks, ...rawOf(mark) })
 }
 
 /** Adds to the assistant's turn that is under way, or begins one. */
-function addToTurn(state: InputState, ...blocks: IrBlock[]): void {
+function addToTurn(state: InputState, blocks: readonly IrBlock[]): void {
   join(state, 'assistant', blocks)
 }
 
@@ -155,7 +163,7 @@ function join(state: InputState, kind: 'assistant' | 'results', blocks: readonly
     addMessage(state, { role: kind === 'assistant' ? 'assistant' : 'user', blocks: open.blocks })
     state.open = open
   }
-  state.open.blocks.push(...blocks)
+  for (const block of blocks) state.open.blocks.push(block)
 }
 
 const CALL_MEMBERS = new Set(['type', 'call_id', 'name', 'namespace', 'arguments'])
@@ -177,25 +185,30 @@ function onCall(state: InputState, item: WireObject, path: string, kind: 'functi
     ...(raw && { raw }),
   }
   state.names.set(id, name)
-  state.unanswered.push(id)
-  addToTurn(state, call)
+  state.calls.push(id)
+  addTo(state.waiting, id, 1)
+  addToTurn(state, [call])
 }
 
 function argumentsOf(value: unknown, path: string): string {
   if (value === undefined || value === null || value === '') return '{}'
   if (typeof value === 'string') return value
   // Some servers give arguments parsed, and clients give them back so.
-  if (asObject(value)) return JSON.stringify(value)
+  const text = asObject(value) && jsonText(value)
+  if (text === '') throw invalid(path, 'is nested too deeply')
+  if (text !== null) return text
   throw invalid(path, 'must be a string')
 }
 
 const RESULT_MEMBERS = new Set(['type', 'call_id', 'name', 'output'])
 
 function onResult(state: InputState, item: WireObject, path: string, kind: 'function' | 'custom'): void {
-  const id = asName(item.call_id) ?? state.unanswered[0]
+  const id = asName(item.call_id) ?? firstWaiting(state)
   if (id === undefined) throw invalid(`${path}.call_id`, 'is missing')
-  const at = state.unanswered.indexOf(id)
-  if (at >= 0) state.unanswered.splice(at, 1)
+  if ((state.waiting.get(id) ?? 0) > 0) {
+    addTo(state.waiting, id, -1)
+    addTo(state.answered, id, 1)
+  }
   const name = asName(item.name) ?? state.names.get(id)
   const members = unknownMembers(item, RESULT_MEMBERS)
   const result: IrToolResult = {
@@ -212,6 +225,21 @@ function onResult(state: InputState, item: WireObject, path: string, kind: 'func
   join(state, 'results', [result])
 }
 
+function addTo(counts: Map<string, number>, id: string, count: number): void {
+  counts.set(id, (counts.get(id) ?? 0) + count)
+}
+
+/** The oldest call without a result. */
+function firstWaiting(state: InputState): string | undefined {
+  const { calls, answered } = state
+  for (; state.openFrom < calls.length; state.openFrom++) {
+    const id = calls[state.openFrom] as string
+    if ((answered.get(id) ?? 0) === 0) return id
+    addTo(answered, id, -1)
+  }
+  return undefined
+}
+
 /** Items that the client brings: what its own tools gave, approvals, and the wish to compact. */
 const OF_CLIENT = /_(?:output|response|trigger)$/
 
@@ -223,6 +251,6 @@ function addOpaque(state: InputState, item: WireObject, kind: string): void {
 function onAdditionalTools(state: InputState, item: WireObject, path: string): void {
   const tools = asGroup(decodeTools(item.tools, `${path}.tools`), item, state.items)
   // Tools that none but the vendor knows leave nothing to translate.
-  if (tools) state.tools.push(...tools)
+  if (tools) for (const tool of tools) state.tools.push(tool)
   else addOpaque(state, item, 'additional_tools')
 }

@@ -63,7 +63,7 @@ function encodeMessage(message: IrMessage, field: string, context: InputContext)
       if (isTaken(block, role, place, context)) run.push(block)
     } else {
       closeRun()
-      items.push(...encodeItem(block, place, context))
+      for (const item of encodeItem(block, place, context)) items.push(item)
     }
   }
   closeRun()

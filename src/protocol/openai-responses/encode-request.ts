@@ -16,7 +16,7 @@ import { normaliseFormatSchema } from '../translation/tool-schema.ts'
 import type { WireObject } from '../wire-value.ts'
 import { encodeMessages, encodeSystem } from './encode-input.ts'
 import type { InputContext } from './encode-part.ts'
-import { encodeForeignTools, encodeOwnTools, encodeToolChoice } from './encode-tools.ts'
+import { encodeForeignTools, encodeOwnTools, encodeToolChoice, type OwnTools } from './encode-tools.ts'
 import { markOf } from './marks.ts'
 import { instructionsOf } from './response-object.ts'
 import { encodeTextFormat } from './text-format.ts'
@@ -35,7 +35,7 @@ export function encodeResponsesRequest(request: IrRequest, target: UpstreamTarge
   const { dropSettings = [], ownVendor = false } = target.quirks
   const settingsTarget = { source: request.source, target: 'openai-responses', drop: dropSettings, ownVendor } as const
   warnings.push(...encodeSettings(request.settings, settingsTarget, body))
-  warnings.push(...encodeRaw(request, 'openai-responses', body))
+  for (const warning of encodeRaw(request, 'openai-responses', body)) warnings.push(warning)
   if (!isOwn) forbidStorage(body, request, warnings)
   return { body, warnings }
 }
@@ -62,8 +62,7 @@ function addOwnMembers(body: Body, request: IrRequest, context: InputContext): v
   const text = inputText(request)
   if (text !== null) body.input = text
   else {
-    const input = [...encodeSystem(request.system, context), ...encodeMessages(request.messages, context)]
-    for (const { at, wire } of items) input.splice(at, 0, wire)
+    const input = withItems([...encodeSystem(request.system, context), ...encodeMessages(request.messages, context)], items)
     if (input.length > 0) body.input = input
   }
   if (tools.length > 0) body.tools = tools
@@ -75,6 +74,18 @@ function addOwnMembers(body: Body, request: IrRequest, context: InputContext): v
   const { effort, summary } = request.reasoning ?? {}
   const reasoning = { ...(effort !== undefined && { effort }), ...(summary !== undefined && { summary }) }
   if (Object.keys(reasoning).length > 0) body.reasoning = reasoning
+}
+
+/** Each item at its place among all, in one go over them; places ascend. */
+function withItems(input: readonly WireObject[], items: OwnTools['items']): WireObject[] {
+  const whole: WireObject[] = []
+  let next = 0
+  for (const { at, wire } of items) {
+    while (whole.length < at && next < input.length) whole.push(input[next++] as WireObject)
+    whole.push(wire)
+  }
+  while (next < input.length) whole.push(input[next++] as WireObject)
+  return whole
 }
 
 /** The input of a request that came with a string for it. */
@@ -95,7 +106,7 @@ function addForeignMembers(
     throw new AppError('unsupported_feature', 'This model gives one answer at a time.', { param: 'n' })
   }
   const split = splitTools(request, 'openai-responses')
-  warnings.push(...split.warnings)
+  for (const warning of split.warnings) warnings.push(warning)
   const system = request.system.map(({ text }) => text).filter((text) => text !== '')
   if (split.note !== null) system.push(split.note)
   if (system.length > 0) body.instructions = system.join('\n\n')

@@ -4,7 +4,8 @@ import type { Warning } from '../codec.ts'
 import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrTool, IrToolChoice } from '../ir/request.ts'
 import { customToolAsFunction } from '../translation/custom-tool.ts'
 import { flatToolName } from '../translation/tool-name.ts'
-import { normaliseToolSchema } from '../translation/tool-schema.ts'
+import { normaliseToolSchema, toolSchemaBudget } from '../translation/tool-schema.ts'
+import type { SchemaBudget } from '../translation/tool-schema-budget.ts'
 import type { WireObject } from '../wire-value.ts'
 import { toolGroupOf } from './marks.ts'
 
@@ -62,18 +63,25 @@ export function encodeForeignTools(
   quirks: Quirks,
   warnings: Warning[],
 ): WireObject[] {
+  const places = new Map(all.map((tool, i) => [tool, i]))
+  const budget = toolSchemaBudget(all)
   return tools.map((tool) => {
     if (tool.type === 'hosted') return tool.value
-    const field = `tools[${all.indexOf(tool)}]`
-    if (tool.type === 'function') return encodeFunction(tool, field, warnings)
+    const field = `tools[${places.get(tool)}]`
+    if (tool.type === 'function') return encodeFunction(tool, field, warnings, budget)
     if (quirks.customTools ?? true) return { ...encodeCustomTool(tool), name: flatToolName(tool) }
     warnings.push({ action: 'changed', field, detail: 'a function with one text argument' })
     return { type: 'function', ...customToolAsFunction(tool), name: flatToolName(tool), strict: false }
   })
 }
 
-function encodeFunction(tool: IrFunctionTool, field: string, warnings: Warning[]): WireObject {
-  const { schema, losses } = normaliseToolSchema(tool.parameters, 'openai-responses')
+function encodeFunction(
+  tool: IrFunctionTool,
+  field: string,
+  warnings: Warning[],
+  budget: SchemaBudget,
+): WireObject {
+  const { schema, losses } = normaliseToolSchema(tool.parameters, 'openai-responses', budget)
   if (losses.length > 0) {
     warnings.push({ action: 'changed', field: `${field}.parameters`, detail: losses.slice(0, 3).join(', ') })
   }

@@ -5,7 +5,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { Protocol } from '../../base/words.ts'
 import type { Warning } from '../codec.ts'
-import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrRequest } from '../ir/request.ts'
+import type { IrCustomTool, IrFunctionTool, IrHostedTool, IrRequest, IrTool } from '../ir/request.ts'
 
 export interface SplitTools {
   /** Functions, custom tools, and hosted ones of the target's own protocol. */
@@ -17,7 +17,7 @@ export interface SplitTools {
 
 /** @throws AppError unsupported_feature */
 export function splitTools(request: IrRequest, target: Protocol): SplitTools {
-  const missing = request.tools.filter((tool) => tool.type === 'hosted' && tool.protocol !== target) as IrHostedTool[]
+  const missing = request.tools.filter((tool) => isMissing(tool, target)) as IrHostedTool[]
   if (missing.length === 0) return { tools: request.tools, warnings: [], note: null }
   const { toolChoice } = request
   const names = missing.map((tool) => tool.kind)
@@ -34,7 +34,7 @@ export function splitTools(request: IrRequest, target: Protocol): SplitTools {
     )
   }
   return {
-    tools: request.tools.filter((tool) => !missing.includes(tool as IrHostedTool)),
+    tools: request.tools.filter((tool) => !isMissing(tool, target)),
     warnings: request.tools.flatMap((tool, i): Warning[] =>
       tool.type === 'hosted' && tool.protocol !== target
         ? [{ action: 'dropped', field: `tools[${i}]`, detail: tool.kind }]
@@ -42,4 +42,8 @@ export function splitTools(request: IrRequest, target: Protocol): SplitTools {
     ),
     note: `These tools are not available in this conversation: ${names.join(', ')}.`,
   }
+}
+
+function isMissing(tool: IrTool, target: Protocol): boolean {
+  return tool.type === 'hosted' && tool.protocol !== target
 }

@@ -8,13 +8,13 @@ import { setAt } from './settings.ts'
 
 /** The members of a wire object that are not in `known`; undefined when there are none. Null members count as absent. */
 export function unknownMembers(value: WireObject, known: ReadonlySet<string>): WireObject | undefined {
-  let rest: Record<string, unknown> | undefined
+  const rest: [string, unknown][] = []
   for (const [key, member] of Object.entries(value)) {
     if (known.has(key) || member === null || member === undefined) continue
-    rest ??= {}
-    rest[key] = member
+    rest.push([key, member])
   }
-  return rest
+  // Not assigned one by one: a member may be called `__proto__`.
+  return rest.length === 0 ? undefined : Object.fromEntries(rest)
 }
 
 /** The same over nested configuration objects: paths of `nested` (`generationConfig`) are looked into, one level deep. */
@@ -23,16 +23,16 @@ export function unknownPaths(
   known: ReadonlySet<string>,
   nested: readonly string[] = [],
 ): Record<string, unknown> {
-  const found: Record<string, unknown> = {}
+  const found: [string, unknown][] = []
   for (const [key, member] of Object.entries(body)) {
     if (member === null || member === undefined) continue
     if (nested.includes(key) && typeof member === 'object' && !Array.isArray(member)) {
       for (const [inner, value] of Object.entries(member)) {
-        if (value !== null && value !== undefined && !known.has(`${key}.${inner}`)) found[`${key}.${inner}`] = value
+        if (value !== null && value !== undefined && !known.has(`${key}.${inner}`)) found.push([`${key}.${inner}`, value])
       }
-    } else if (!known.has(key)) found[key] = member
+    } else if (!known.has(key)) found.push([key, member])
   }
-  return found
+  return Object.fromEntries(found)
 }
 
 /** Writes a request's own unknown members again, or says that they are dropped. */
@@ -44,7 +44,7 @@ export function encodeRaw(request: IrRequest, target: Protocol, body: Record<str
   const members = Object.entries(request.raw)
     .filter(([path, value]) => !isGivenAnyway(request.source, path, value))
     .map(([field]): Warning => ({ action: 'dropped', field }))
-  return [...members, ...droppedMembers(request, target)]
+  return members.concat(droppedMembers(request, target))
 }
 
 /** Sealed reasoning is in answers of every upstream for who asks for it. */

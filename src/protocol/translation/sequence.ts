@@ -8,20 +8,35 @@ export interface Sequencer {
   end(): IrEvent[]
 }
 
+interface Waiting {
+  readonly events: IrEvent[]
+  ended: boolean
+}
+
 const ENDS: ReadonlySet<string> = new Set(['text-end', 'thinking-end', 'tool-call-end', 'block'])
 
 /** Events of a block wait until the block before it has ended. */
 export function createSequencer(): Sequencer {
-  const waiting: { block: number; events: IrEvent[]; ended: boolean }[] = []
+  const waiting = new Map<number, Waiting>()
+  /** The blocks of `waiting` in the order in which they began, and from where on they still wait. */
+  let order: number[] = []
+  let next = 0
   let open: number | null = null
 
   function release(): IrEvent[] {
     const out: IrEvent[] = []
     while (open === null) {
-      const next = waiting.shift()
-      if (!next) break
-      out.push(...next.events)
-      if (!next.ended) open = next.block
+      const block = order[next]
+      if (block === undefined) break
+      const { events, ended } = waiting.get(block) as Waiting
+      next += 1
+      waiting.delete(block)
+      for (const event of events) out.push(event)
+      if (!ended) open = block
+    }
+    if (next === order.length) {
+      order = []
+      next = 0
     }
     return out
   }
@@ -35,10 +50,11 @@ export function createSequencer(): Sequencer {
         open = ends ? null : block
         return ends ? [event, ...release()] : [event]
       }
-      let entry = waiting.find((candidate) => candidate.block === block)
+      let entry = waiting.get(block)
       if (!entry) {
-        entry = { block, events: [], ended: false }
-        waiting.push(entry)
+        entry = { events: [], ended: false }
+        waiting.set(block, entry)
+        order.push(block)
       }
       entry.events.push(event)
       entry.ended = ends
@@ -47,7 +63,10 @@ export function createSequencer(): Sequencer {
     end() {
       open = null
       const out: IrEvent[] = []
-      for (const { events } of waiting.splice(0)) out.push(...events)
+      for (const { events } of waiting.values()) for (const event of events) out.push(event)
+      waiting.clear()
+      order = []
+      next = 0
       return out
     },
   }

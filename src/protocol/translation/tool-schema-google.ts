@@ -35,12 +35,20 @@ export function reduceForGoogle(root: WireObject, work: SchemaWork): WireObject 
 /** Any value, for places where Google wants to know a type. Lists of lists are not told. */
 const ANY_TYPES = ['string', 'number', 'boolean', 'object'] as const
 const ANY: WireObject = { anyOf: ANY_TYPES.map((type) => ({ type })) }
+/** Where so many places say nothing that all their types would make the body many times as large. */
+const SHORT_ANY: WireObject = { type: 'string' }
+
+function anyValue({ path, work }: Place): WireObject {
+  if (work.budget.take(ANY)) return ANY
+  work.lose(path)
+  return SHORT_ANY
+}
 
 function reduce(schema: WireObject, place: Place): WireObject {
   const inlined = inlineRefs(schema, place)
   if (inlined === null) return cutSchema(schema, place)
   const { schema: plain, place: inner } = inlined
-  if (inner.depth > MAX_DEPTH + 1 || !inner.work.spend()) return cutSchema(plain, inner)
+  if (inner.depth > MAX_DEPTH + 1) return cutSchema(plain, inner)
   const merged = withoutAllOf(plain, inner)
   const known = withConditions(withValues(merged))
   const union = asArray(known.anyOf ?? known.oneOf)
@@ -48,47 +56,48 @@ function reduce(schema: WireObject, place: Place): WireObject {
 }
 
 /** A place where the schema goes on without end, or too far. */
-function cutSchema(schema: WireObject, { path, work }: Place): WireObject {
+function cutSchema(schema: WireObject, place: Place): WireObject {
+  const { path, work } = place
   work.lose('$ref' in schema ? `${path}.$ref` : path)
   const target = asObject(work.resolve(schema.$ref)) ?? schema
   const type = asText(target.type) ?? 'object'
-  const description = asText(schema.description) ?? asText(target.description)
+  const described = asText(target.description)
+  const own = asText(schema.description)
+  const description = own ?? (described !== null && work.budget.take(described) ? described : null)
   return {
     type,
-    ...(type === 'array' && { items: ANY }),
+    ...(type === 'array' && { items: anyValue(place) }),
     ...(description !== null && { description }),
   }
 }
 
+/** Null where a definition is inside of itself, or where there is no room for one more copy of it. */
 function inlineRefs(schema: WireObject, place: Place): { schema: WireObject; place: Place } | null {
+  if (!('$ref' in schema)) return { schema, place }
   let current = schema
-  let refs = place.refs
+  const refs = new Set(place.refs)
   while ('$ref' in current) {
     const { $ref, $defs: _defs, definitions: _definitions, ...siblings } = current
     const ref = String($ref)
     const found = place.work.resolve(ref)
-    if (refs.has(ref)) return null
-    refs = new Set([...refs, ref])
+    if (refs.has(ref) || (found !== null && !place.work.budget.take(found))) return null
+    refs.add(ref)
     if (found === null) place.work.lose(`${place.path}.$ref`)
     current = { ...found, ...siblings }
   }
-  return { schema: current, place: refs === place.refs ? place : { ...place, refs } }
+  return { schema: current, place: { ...place, refs } }
 }
 
 function withoutAllOf(schema: WireObject, place: Place): WireObject {
   if (!('allOf' in schema)) return schema
   const { allOf, ...rest } = schema
-  let merged: WireObject = rest
-  asArray(allOf).forEach((branch, i) => {
-    const inlined = inlineRefs(asObject(branch) ?? {}, place)
-    if (inlined === null || place.depth > MAX_DEPTH || !place.work.spend()) {
-      place.work.lose(`${place.path}.allOf[${i}]`)
-      return
-    }
-    const whole = withoutAllOf(inlined.schema, { ...inlined.place, depth: place.depth + 1 })
-    merged = intersection(merged, whole, place.path, place.work)
+  const branches = asArray(allOf).flatMap((branch, i): WireObject[] => {
+    const inlined = place.depth > MAX_DEPTH ? null : inlineRefs(asObject(branch) ?? {}, place)
+    if (inlined !== null) return [withoutAllOf(inlined.schema, { ...inlined.place, depth: place.depth + 1 })]
+    place.work.lose(`${place.path}.allOf[${i}]`)
+    return []
   })
-  return merged
+  return intersection([rest, ...branches], place.path, place.work)
 }
 
 function withValues(schema: WireObject): WireObject {
@@ -116,6 +125,7 @@ const UNION_WORDS = new Set(['anyOf', 'oneOf', 'title', 'description', '$defs', 
 /** Google wants nothing beside `anyOf`: what stands there goes into each of the branches. */
 function reduceUnion(schema: WireObject, union: readonly unknown[], place: Place): WireObject {
   const beside = Object.fromEntries(Object.entries(schema).filter(([key]) => !UNION_WORDS.has(key)))
+  const hasBeside = Object.keys(beside).length > 0
   const word = 'anyOf' in schema ? 'anyOf' : 'oneOf'
   if ('anyOf' in schema && 'oneOf' in schema) place.work.lose(`${place.path}.oneOf`)
   const isRuleOnly = union.every((branch) => !Object.keys(asObject(branch) ?? {}).some((key) => SHAPES.has(key)))
@@ -129,7 +139,13 @@ function reduceUnion(schema: WireObject, union: readonly unknown[], place: Place
     const inner = { ...place, path, depth: place.depth + 1 }
     const inlined = inlineRefs(asObject(branch) ?? {}, inner)
     if (inlined === null) return cutSchema(asObject(branch) ?? {}, inner)
-    return reduce(intersection(inlined.schema, beside, path, place.work), inlined.place)
+    if (!hasBeside) return reduce(inlined.schema, inlined.place)
+    // Each branch but the first makes it one time more.
+    if (i === 0 || place.work.budget.take(beside)) {
+      return reduce(intersection([inlined.schema, beside], path, place.work), inlined.place)
+    }
+    place.work.lose(path)
+    return reduce(inlined.schema, inlined.place)
   })
   const texts = new Set<string>()
   const distinct = branches.flatMap(flattened).filter((branch) => {
@@ -176,7 +192,7 @@ function reduceByType(schema: WireObject, place: Place): WireObject {
   const { title, description } = told
   if (some.length === 0) {
     if (isNullable) return { ...named(title, description), type: 'null' }
-    return { ...named(title, description), ...ANY }
+    return { ...named(title, description), ...anyValue(place) }
   }
   const parts = some.map((type) => partOf(type, some.length > 1 ? valuesOfType(type, told) : told, place))
   const only = parts[0] as WireObject

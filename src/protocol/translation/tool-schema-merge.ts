@@ -1,112 +1,144 @@
-/** JSON Schemas joined: what satisfies all of several (`allOf`), and what satisfies any (`anyOf`, `oneOf`). */
+/**
+ * JSON Schemas joined: what satisfies all of several (`allOf`), and what satisfies any (`anyOf`, `oneOf`).
+ *
+ * All branches are joined at once: joining them one after the other would go through what is joined already each time.
+ */
 import { asArray, asObject, type WireObject } from '../wire-value.ts'
-import type { SchemaWork } from './tool-schema-work.ts'
+import { jsonOf, type SchemaWork } from './tool-schema-work.ts'
 
-type Join = (a: unknown, b: unknown, path: string, work: SchemaWork, depth: number) => unknown
+interface JoinPlace {
+  readonly path: string
+  readonly work: SchemaWork
+  readonly depth: number
+}
 
-const greater: Join = (a, b) => Math.max(Number(a), Number(b))
-const lesser: Join = (a, b) => Math.min(Number(a), Number(b))
+/** The one value for what several schemas say under the same word. */
+type Join = (values: readonly unknown[], place: JoinPlace) => unknown
 
-const JOINS: Readonly<Record<string, Join>> = {
-  type: commonTypes,
-  enum: commonValues,
-  required: (a, b) => [...new Set([...asArray(a), ...asArray(b)])],
-  properties: joinProperties,
-  items: joinSchemas,
+const greatest: Join = (values) => values.reduce((a, b) => Math.max(Number(a), Number(b)))
+const least: Join = (values) => values.reduce((a, b) => Math.min(Number(a), Number(b)))
+
+/** A map: words of schemas are a client's, and may be those that all objects have. */
+const JOINS: ReadonlyMap<string, Join> = new Map<string, Join>([
+  ['type', commonTypes],
+  ['enum', commonValues],
+  ['required', (values) => [...new Set(values.flatMap(asArray))]],
+  ['properties', joinProperties],
+  ['items', joinSchemas],
   // Branches that each close the object mean to list what is theirs: closed only when all are.
-  additionalProperties: (a, b) => (a === false ? b : a),
-  minimum: greater,
-  minLength: greater,
-  minItems: greater,
-  minProperties: greater,
-  exclusiveMinimum: greater,
-  maximum: lesser,
-  maxLength: lesser,
-  maxItems: lesser,
-  maxProperties: lesser,
-  exclusiveMaximum: lesser,
-}
-
-/** What satisfies both. Where it cannot be said in one schema, the first is kept and the loss named. */
-export function intersection(a: WireObject, b: WireObject, path: string, work: SchemaWork, depth = 0): WireObject {
-  const joined: [string, unknown][] = []
-  for (const [key, value] of Object.entries(a)) joined.push([key, value])
-  const places = new Map(joined.map(([key], place) => [key, place]))
-  for (const [key, value] of Object.entries(b)) {
-    const place = places.get(key)
-    const entry = place === undefined ? undefined : joined[place]
-    if (!entry) joined.push([key, value])
-    else if (!same(entry[1], value)) entry[1] = joinMember(key, entry[1], value, path, work, depth)
-  }
-  return Object.fromEntries(joined)
-}
-
-function joinMember(key: string, a: unknown, b: unknown, path: string, work: SchemaWork, depth: number): unknown {
-  const join = JOINS[key]
-  if (join && depth < 16) return join(a, b, `${path}.${key}`, work, depth + 1)
-  if (!ANNOTATIONS.has(key)) work.lose(`${path}.${key}`)
-  return a
-}
-
+  ['additionalProperties', (values) => values.find((value) => value !== false) ?? false],
+  ['minimum', greatest],
+  ['minLength', greatest],
+  ['minItems', greatest],
+  ['minProperties', greatest],
+  ['exclusiveMinimum', greatest],
+  ['maximum', least],
+  ['maxLength', least],
+  ['maxItems', least],
+  ['maxProperties', least],
+  ['exclusiveMaximum', least],
+])
 const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'default', 'examples', 'deprecated'])
+const MAX_JOIN_DEPTH = 16
 
-function joinProperties(a: unknown, b: unknown, path: string, work: SchemaWork, depth: number): WireObject {
-  const [own, other] = [asObject(a) ?? {}, asObject(b) ?? {}]
-  const entries = new Map(Object.entries(own))
-  for (const [name, value] of Object.entries(other)) {
-    entries.set(name, entries.has(name) ? joinSchemas(entries.get(name), value, `${path}.${name}`, work, depth) : value)
+/** What satisfies all. Where it cannot be said in one schema, the first is kept and the loss named. */
+export function intersection(schemas: readonly WireObject[], path: string, work: SchemaWork): WireObject {
+  return joined(schemas, { path, work, depth: 0 })
+}
+
+function joined(schemas: readonly WireObject[], place: JoinPlace): WireObject {
+  const [only, ...others] = schemas
+  if (only !== undefined && others.length === 0) return only
+  const members = valuesByName(schemas)
+  return Object.fromEntries([...members].map(([key, values]) => [key, joinMember(key, values, place)]))
+}
+
+/** Everything that any of the objects says under a name, in their order. */
+function valuesByName(objects: readonly WireObject[]): Map<string, unknown[]> {
+  const found = new Map<string, unknown[]>()
+  for (const object of objects) {
+    for (const [name, value] of Object.entries(object)) {
+      const values = found.get(name)
+      if (values) values.push(value)
+      else found.set(name, [value])
+    }
   }
-  return Object.fromEntries(entries)
+  return found
 }
 
-function joinSchemas(a: unknown, b: unknown, path: string, work: SchemaWork, depth: number): unknown {
-  const [own, other] = [asObject(a), asObject(b)]
-  if (!own || !other) return own ?? other ?? a
-  return intersection(own, other, path, work, depth)
+function joinMember(key: string, values: readonly unknown[], { path, work, depth }: JoinPlace): unknown {
+  const [first] = values
+  if (values.length === 1 || values.every((value) => value === first)) return first
+  const join = JOINS.get(key)
+  if (join && depth < MAX_JOIN_DEPTH) return join(values, { path: `${path}.${key}`, work, depth: depth + 1 })
+  if (!ANNOTATIONS.has(key) && !areSame(values)) work.lose(`${path}.${key}`)
+  return first
 }
 
-function commonTypes(a: unknown, b: unknown, path: string, work: SchemaWork): unknown {
-  const others = [b].flat()
-  const common = [a].flat().filter((type) => others.includes(type) || (type === 'integer' && others.includes('number')))
-  if (common.length === 0) {
-    work.lose(path)
-    return a
-  }
-  return common.length === 1 ? common[0] : common
+function joinProperties(values: readonly unknown[], { path, work, depth }: JoinPlace): WireObject {
+  const names = valuesByName(values.map((value) => asObject(value) ?? {}))
+  return Object.fromEntries(
+    [...names].map(([name, schemas]) => [name, joinSchemas(schemas, { path: `${path}.${name}`, work, depth })]),
+  )
 }
 
-function commonValues(a: unknown, b: unknown, path: string, work: SchemaWork): unknown {
-  const others = new Set(asArray(b).map((value) => JSON.stringify(value)))
-  const common = asArray(a).filter((value) => others.has(JSON.stringify(value)))
+function joinSchemas(values: readonly unknown[], place: JoinPlace): unknown {
+  const schemas = values.map(asObject).filter((schema) => schema !== null)
+  return schemas.length === 0 ? values[0] : joined(schemas, place)
+}
+
+function commonTypes(values: readonly unknown[], { path, work }: JoinPlace): unknown {
+  return values.reduce((a, b) => {
+    const others = [b].flat()
+    const common = [a]
+      .flat()
+      .filter((type) => others.includes(type) || (type === 'integer' && others.includes('number')))
+    if (common.length === 0) {
+      work.lose(path)
+      return a
+    }
+    return common.length === 1 ? common[0] : common
+  })
+}
+
+function commonValues(values: readonly unknown[], { path, work }: JoinPlace): unknown {
+  const [first, ...others] = values.map((list) => new Map(asArray(list).map((value) => [jsonOf(value), value])))
+  const counts = new Map<string, number>()
+  for (const list of others) for (const text of list.keys()) counts.set(text, (counts.get(text) ?? 0) + 1)
+  const common = [...(first ?? [])].filter(([text]) => counts.get(text) === others.length).map(([, value]) => value)
   if (common.length === 0) work.lose(path)
-  return common.length === 0 ? a : common
+  return common.length === 0 ? values[0] : common
 }
 
-/** Depth does not matter here: both come out of `tidySchema`, which bounds it. */
-function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b)
+function areSame(values: readonly unknown[]): boolean {
+  const [first, ...others] = values
+  const text = jsonOf(first)
+  return others.every((value) => jsonOf(value) === text)
 }
 
 /** One object schema that allows what any of several object schemas allows, and demands what all demand. */
 export function unionOf(branches: readonly WireObject[]): WireObject {
-  const variants = new Map<string, unknown[]>()
-  for (const { properties } of branches) {
-    for (const [name, schema] of Object.entries(asObject(properties) ?? {})) {
-      const known = variants.get(name)
-      if (!known) variants.set(name, [schema])
-      else if (!known.some((other) => same(other, schema))) known.push(schema)
-    }
-  }
+  const variants = valuesByName(branches.map(({ properties }) => asObject(properties) ?? {}))
   const demanded = branches.map((branch) => new Set(asArray(branch.required)))
   const required = [...(demanded[0] ?? [])].filter((name) => demanded.every((names) => names.has(name)))
   const isClosed = branches.every((branch) => branch.additionalProperties === false)
   return {
     ...(variants.size > 0 && {
-      properties: Object.fromEntries([...variants].map(([name, schemas]) => [name, anyOfThese(schemas)])),
+      properties: Object.fromEntries([...variants].map(([name, schemas]) => [name, anyOfThese(distinct(schemas))])),
     }),
     ...(required.length > 0 && { required }),
     ...(isClosed && { additionalProperties: false }),
   }
+}
+
+function distinct(values: readonly unknown[]): readonly unknown[] {
+  if (values.length === 1) return values
+  const byText = new Map<string, unknown>()
+  for (const value of values) {
+    const text = jsonOf(value)
+    if (!byText.has(text)) byText.set(text, value)
+  }
+  return [...byText.values()]
 }
 
 function anyOfThese(schemas: readonly unknown[]): unknown {
@@ -131,12 +163,13 @@ function valuesOf(schema: unknown): readonly unknown[] | null {
 /** The sets of arguments that belong together, in words; null when the branches do not tell them apart. */
 export function alternatives(branches: readonly WireObject[]): string | null {
   const sets = branches.map((branch) => {
-    const fixed = Object.entries(asObject(branch.properties) ?? {}).flatMap(([name, schema]) => {
+    const fixed = new Map<unknown, string>()
+    for (const [name, schema] of Object.entries(asObject(branch.properties) ?? {})) {
       const values = valuesOf(schema)
-      return values?.length === 1 ? [`${name}=${JSON.stringify(values[0])}`] : []
-    })
-    const plain = asArray(branch.required).filter((name) => !fixed.some((text) => text.startsWith(`${name}=`)))
-    return [...fixed, ...plain].join(' + ')
+      if (values?.length === 1) fixed.set(name, `${name}=${jsonOf(values[0])}`)
+    }
+    const plain = asArray(branch.required).filter((name) => !fixed.has(name))
+    return [...fixed.values(), ...plain].join(' + ')
   })
   return new Set(sets).size < 2 ? null : sets.map((set) => set || 'none').join(' | ')
 }

@@ -1,11 +1,10 @@
 /** What the steps of normalising one schema share: the losses found, the document that references point into, limits. */
 import type { Protocol } from '../../base/words.ts'
 import { asObject, asText, type WireObject } from '../wire-value.ts'
+import type { SchemaBudget } from './tool-schema-budget.ts'
 
 /** A schema nested deeper is cut: no model fills it in, and walks stay off the end of the stack. */
 export const MAX_DEPTH = 48
-/** Schemas made at most while references are inlined: definitions that double each other would grow without end. */
-const MAX_INLINED = 4000
 /** More paths than anyone reads. */
 const MAX_LOSSES = 40
 
@@ -17,17 +16,17 @@ export interface SchemaWork {
   lose(path: string): void
   /** The schema that a local reference names; null when there is none. */
   resolve(ref: unknown): WireObject | null
-  /** False when too much has been inlined. */
-  spend(): boolean
+  /** What copies of parts are paid from. */
+  readonly budget: SchemaBudget
 }
 
-export function createSchemaWork(document: WireObject, target: Protocol): SchemaWork {
+export function createSchemaWork(document: WireObject, target: Protocol, budget: SchemaBudget): SchemaWork {
   const losses = new Set<string>()
-  let left = MAX_INLINED
   return {
     target,
     losses,
     document,
+    budget,
     lose(path) {
       if (losses.size < MAX_LOSSES) losses.add(path)
     },
@@ -35,10 +34,6 @@ export function createSchemaWork(document: WireObject, target: Protocol): Schema
       const pointer = asText(ref)
       if (pointer === '#') return this.document
       return pointer?.startsWith('#/') ? schemaAt(this.document, pointer) : null
-    },
-    spend() {
-      left -= 1
-      return left >= 0
     },
   }
 }
@@ -67,8 +62,17 @@ const MAX_HINT = 200
 
 /** The schema with a rule that its keywords cannot carry told in its description. */
 export function withHint(schema: WireObject, word: string, value: unknown): WireObject {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : jsonOf(value)
   const hint = `${word}: ${text.length > MAX_HINT ? `${text.slice(0, MAX_HINT)}…` : text}`
   const description = asText(schema.description)
   return { ...schema, description: description ? `${description} (${hint})` : `(${hint})` }
+}
+
+/** JSON text, to be read or compared; of what is nested too deeply to be written, a text of its own. */
+export function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null'
+  } catch {
+    return '(nested too deeply)'
+  }
 }

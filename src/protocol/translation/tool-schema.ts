@@ -7,7 +7,9 @@
  * page does), Google "GenerationConfig.responseJsonSchema".
  */
 import type { Protocol } from '../../base/words.ts'
+import type { IrTool } from '../ir/request.ts'
 import { asArray, asObject, type WireObject } from '../wire-value.ts'
+import { createSchemaBudget, type SchemaBudget } from './tool-schema-budget.ts'
 import { reduceForGoogle } from './tool-schema-google.ts'
 import { alternatives, intersection, unionOf } from './tool-schema-merge.ts'
 import { tidySchema } from './tool-schema-tidy.ts'
@@ -19,19 +21,32 @@ export interface NormalisedSchema {
   readonly losses: readonly string[]
 }
 
-/** The schema of a tool's arguments: its root is an object everywhere. Never throws, whatever the schema is. */
-export function normaliseToolSchema(schema: WireObject | null, target: Protocol): NormalisedSchema {
-  return normalise(schema, target, true)
+/**
+ * The schema of a tool's arguments: its root is an object everywhere. Never throws, whatever the schema is. `budget`: of
+ * all the tools of a request, which may not grow without end; a schema alone has its own.
+ */
+export function normaliseToolSchema(
+  schema: WireObject | null,
+  target: Protocol,
+  budget: SchemaBudget = createSchemaBudget([schema]),
+): NormalisedSchema {
+  if (schema === null) return { schema: { type: 'object', properties: {} }, losses: [] }
+  return normalise(schema, createSchemaWork(schema, target, budget), true)
+}
+
+/** One for all the tools of a request. */
+export function toolSchemaBudget(tools: readonly IrTool[]): SchemaBudget {
+  return createSchemaBudget(tools.map((tool) => (tool.type === 'function' ? tool.parameters : null)))
 }
 
 /** The schema of a structured answer: Google and Anthropic take any root, OpenAI's must be an object. */
 export function normaliseFormatSchema(schema: WireObject, target: Protocol): NormalisedSchema {
-  return normalise(schema, target, target === 'openai-chat' || target === 'openai-responses')
+  const work = createSchemaWork(schema, target, createSchemaBudget([schema]))
+  return normalise(schema, work, target === 'openai-chat' || target === 'openai-responses')
 }
 
-function normalise(schema: WireObject | null, target: Protocol, needsObject: boolean): NormalisedSchema {
-  if (schema === null) return { schema: { type: 'object', properties: {} }, losses: [] }
-  const work = createSchemaWork(schema, target)
+function normalise(schema: WireObject, work: SchemaWork, needsObject: boolean): NormalisedSchema {
+  const { target } = work
   const tidy = tidySchema(schema, '$', 0, work)
   work.document = tidy
   const root = needsObject ? objectRoot(tidy, work) : tidy
@@ -83,16 +98,16 @@ function inlineRootRef(root: WireObject, work: SchemaWork): WireObject {
   if (!('$ref' in root)) return root
   const { $ref, ...rest } = root
   const found = $ref === '#' ? null : work.resolve($ref)
-  if (found === null) work.lose('$.$ref')
-  return { ...found, ...rest }
+  if (found !== null && work.budget.take(found)) return { ...found, ...rest }
+  work.lose('$.$ref')
+  return rest
 }
 
 function mergeAllOf(root: WireObject, work: SchemaWork, depth: number): WireObject {
   if (!('allOf' in root)) return root
   const { allOf, ...rest } = root
-  return asArray(allOf)
-    .map((branch) => flatRoot(asObject(branch) ?? {}, work, depth + 1))
-    .reduce((merged, branch) => intersection(merged, branch, '$', work), rest as WireObject)
+  const branches = asArray(allOf).map((branch) => flatRoot(asObject(branch) ?? {}, work, depth + 1))
+  return intersection([rest, ...branches], '$', work)
 }
 
 /** One object that allows what any branch allows; which belong together is told in words. */
@@ -103,10 +118,10 @@ function mergeAlternatives(root: WireObject, word: 'anyOf' | 'oneOf', work: Sche
   const objects = branches.filter((branch) => branch.type === undefined || [branch.type].flat().includes('object'))
   if (branches.length > 1) work.lose(`$.${word}`)
   const only = objects[0]
-  if (only === undefined) return intersection(rest, branches[0] ?? {}, '$', work)
-  if (objects.length === 1) return intersection(rest, only, '$', work)
+  if (only === undefined) return intersection([rest, branches[0] ?? {}], '$', work)
+  if (objects.length === 1) return intersection([rest, only], '$', work)
   const hint = alternatives(objects)
-  const merged = intersection(rest, unionOf(objects), '$', work)
+  const merged = intersection([rest, unionOf(objects)], '$', work)
   return hint === null ? merged : withHint(merged, word === 'oneOf' ? 'exactly one of' : 'at least one of', hint)
 }
 
@@ -126,14 +141,18 @@ function withLegalNames(root: WireObject, work: SchemaWork): WireObject {
 /** References into what the repair of the root has moved away say nothing any more. */
 function withSoundRefs(root: WireObject, work: SchemaWork): WireObject {
   work.document = root
-  return checkRefs(root, '$', work) as WireObject
+  return checkRefs(root, '$', work, 0) as WireObject
 }
 
 /** Words that hold values, in which nothing is a reference. */
 const VALUES: ReadonlySet<string> = new Set(['enum', 'const', 'default', 'examples', 'example'])
 
-function checkRefs(value: unknown, path: string, work: SchemaWork): unknown {
-  if (Array.isArray(value)) return value.map((entry, i) => checkRefs(entry, `${path}[${i}]`, work))
+/** Words that are not JSON Schema's may hold anything, nested as deep as they like. */
+const MAX_CHECKED_DEPTH = 400
+
+function checkRefs(value: unknown, path: string, work: SchemaWork, depth: number): unknown {
+  if (depth > MAX_CHECKED_DEPTH) return value
+  if (Array.isArray(value)) return value.map((entry, i) => checkRefs(entry, `${path}[${i}]`, work, depth + 1))
   const object = asObject(value)
   if (!object) return value
   const entries = Object.entries(object).filter(([key, member]) => {
@@ -145,7 +164,7 @@ function checkRefs(value: unknown, path: string, work: SchemaWork): unknown {
   return Object.fromEntries(
     entries.map(([key, member]) => {
       const isValue = VALUES.has(key) && !isMap
-      return [key, isValue ? member : checkRefs(member, `${path}.${key}`, work)]
+      return [key, isValue ? member : checkRefs(member, `${path}.${key}`, work, depth + 1)]
     }),
   )
 }
