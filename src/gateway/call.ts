@@ -1,38 +1,14 @@
 /** Turns what a client sent into a call: whose it is, for which model, over which routes. Refuses by the error table. */
 import { AppError } from '../base/errors.ts'
-import type { Product, Protocol } from '../base/words.ts'
+import type { Product } from '../base/words.ts'
 import { ANONYMOUS_KEY } from '../domain/api-key.ts'
 import { bareModelId, type Catalog, type Model } from '../domain/catalog.ts'
 import { basePath } from '../domain/model-listing.ts'
-import type { StreamForm } from '../protocol/event-readers.ts'
-import { type PathFields, type ReadRequestOptions, type RequestFields, readRequest } from '../protocol/request.ts'
+import { type ReadRequestOptions, type RequestFields, readRequest } from '../protocol/request.ts'
 import type { KeyOwner } from '../store/key.ts'
 import { chooseDestinations, type Destination } from './destination.ts'
 import type { Gateway } from './gateway.ts'
-
-/** An inference request as it came, before anything is believed of it. */
-export interface InferenceRequest {
-  readonly id: string
-  readonly product: Product
-  readonly protocol: Protocol
-  /** What Google has in the path; null for the other protocols. */
-  readonly path: PathFields | null
-  /** How a streamed answer is framed. */
-  readonly form: StreamForm
-  readonly body: Buffer
-  /** Whose key it carries; null when it carries none. */
-  readonly owner: KeyOwner | null
-  /** The client's address, already seen through trusted proxies. */
-  readonly address: string
-  /** The client's session, for the row; null when it names none. */
-  readonly session: string | null
-  /** Headers that cross to the upstream, names and values in turn. */
-  readonly forwardHeaders: readonly string[]
-  /** Whatever translation would lose is a refusal (`x-zendo-strict`). */
-  readonly strict: boolean
-  /** The usage object carries the exact charge (`x-zendo-include: cost`). */
-  readonly includeCost: boolean
-}
+import type { InferenceRequest } from './inference-request.ts'
 
 /** A request that may be paid for and sent: its owner is known unless the model is free. */
 export interface Call {

@@ -10,10 +10,11 @@ import { estimateInputTokens } from '../protocol/translation/token-estimate.ts'
 import { asCount, asObject, parseJson, type WireObject } from '../protocol/wire-value.ts'
 import type { UpstreamExchange, UpstreamReceiver } from '../upstream/client.ts'
 import { isEncoded, upstreamHeaders, withAllowedBetas } from '../upstream/headers.ts'
-import { type Call, type InferenceRequest, readCall } from './call.ts'
+import { type Call, readCall } from './call.ts'
 import type { Destination } from './destination.ts'
 import { decodeCall, googleModelPath, targetOf } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
+import type { InferenceRequest } from './inference-request.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 

@@ -5,8 +5,8 @@ import type { Model, Route } from '../domain/catalog.ts'
 import type { RequestFields } from '../protocol/request.ts'
 import { lastTokens } from '../protocol/signatures.ts'
 import { openSeal, openSealBase64 } from '../protocol/translation/seal.ts'
-import type { InferenceRequest } from './call.ts'
 import type { Gateway } from './gateway.ts'
+import type { InferenceRequest } from './inference-request.ts'
 import { scopeOf } from './scope.ts'
 
 /** A route and the protocol spoken on it: the client's own (then the answer is relayed), or one it is translated to. */

@@ -1,18 +1,12 @@
 /** Whose words are kept together: never those of two keys, and of two sessions where they are named. */
 import type { IrRequest } from '../protocol/ir/request.ts'
 import { conversationOf } from '../protocol/translation/thoughts.ts'
-import type { InferenceRequest } from './call.ts'
-import type { ThoughtPlace } from './thought-store.ts'
-
-const ANONYMOUS = 'address '
+import type { InferenceRequest } from './inference-request.ts'
+import { ANONYMOUS_SCOPE, type ThoughtPlace } from './thought-store.ts'
 
 export function scopeOf(request: InferenceRequest): string {
-  const who = request.owner?.keyId ?? `${ANONYMOUS}${request.address}`
+  const who = request.owner?.keyId ?? `${ANONYMOUS_SCOPE}${request.address}`
   return `${who} ${request.session ?? ''}`
-}
-
-export function isAnonymousScope(scope: string): boolean {
-  return scope.startsWith(ANONYMOUS)
 }
 
 /**

@@ -6,7 +6,6 @@
  * upstreams at worst, which is why signatures that clients do return are sealed (`protocol/translation/seal.ts`).
  */
 import type { IrThought } from '../protocol/translation/bundle.ts'
-import { isAnonymousScope } from './scope.ts'
 
 export interface ThoughtStoreOptions {
   readonly maxBytes?: number
@@ -39,6 +38,8 @@ const DEFAULT_TTL_MS = 4 * 60 * 60 * 1000
 /** Signatures are told apart by their ends: they are random, and kilobytes long. */
 const TOKEN_TAIL = 40
 
+/** What the scopes of callers without a key begin with. */
+export const ANONYMOUS_SCOPE = 'address '
 /** Of callers without a key, who must not be able to drive out what belongs to those with one. */
 const ANONYMOUS_MAX_BYTES = 8 * 1024 * 1024
 
@@ -46,7 +47,7 @@ const ANONYMOUS_MAX_BYTES = 8 * 1024 * 1024
 export function createThoughtStore(options: ThoughtStoreOptions = {}): ThoughtStore {
   const keyed = createPool(options)
   const anonymous = createPool({ ...options, maxBytes: Math.min(options.maxBytes ?? Infinity, ANONYMOUS_MAX_BYTES) })
-  const poolOf = (scope: string): ThoughtStore => (isAnonymousScope(scope) ? anonymous : keyed)
+  const poolOf = (scope: string): ThoughtStore => (scope.startsWith(ANONYMOUS_SCOPE) ? anonymous : keyed)
   return {
     remember: (place, ...rest) => poolOf(place.scope).remember(place, ...rest),
     recall: (place, ...rest) => poolOf(place.scope).recall(place, ...rest),

@@ -48,6 +48,8 @@ let gateway: Gateway
 let ledger: Ledger
 before(async () => {
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  // A gateway that does not start must not leave the test running.
+  upstream.unref()
   const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
   const provider = (name: string, protocol: string): Members => ({
     protocol,
