@@ -72,6 +72,8 @@ export interface AppErrorOptions {
   readonly param?: string
   /** Extra members of the compatible `metadata` object. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** What an upstream itself calls its refusal (`context_length_exceeded`): clients match on it. */
+  readonly upstreamCode?: string | undefined
   /** The internal reason: logged, never sent. */
   readonly cause?: unknown
 }
@@ -85,6 +87,7 @@ export class AppError extends Error {
   readonly retryAfterSeconds: number | undefined
   readonly param: string | undefined
   readonly metadata: Readonly<Record<string, string>> | undefined
+  readonly upstreamCode: string | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -94,5 +97,6 @@ export class AppError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds
     this.param = options.param
     this.metadata = options.metadata
+    this.upstreamCode = options.upstreamCode
   }
 }

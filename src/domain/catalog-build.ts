@@ -138,11 +138,12 @@ function narrowedProviders(providers: ReadonlyMap<string, Provider>): FindProvid
 function buildModel(id: string, product: Product, entry: MergedModel, buildRoutes: BuildRoutes): Model {
   const free = entry.free === true
   const capabilities = definedOver(DEFAULTS.capabilities, entry.capabilities)
+  const routes = buildRoutes(id, entry)
   return {
     id,
     product,
     name: entry.name ?? id,
-    protocol: entry.protocol ?? DEFAULTS.protocol,
+    protocol: entry.protocol ?? onlyProtocol(routes) ?? DEFAULTS.protocol,
     context: entry.context ?? DEFAULTS.context,
     maxOutput: entry.maxOutput ?? DEFAULTS.maxOutput,
     capabilities,
@@ -160,8 +161,15 @@ function buildModel(id: string, product: Product, entry: MergedModel, buildRoute
     requestShape: entry.requestShape ?? DEFAULTS.requestShape,
     originateCacheMarks: entry.originateCacheMarks ?? false,
     source: entry.source,
-    routes: buildRoutes(id, entry),
+    routes,
   }
+}
+
+/** What a model's providers speak, when it is one protocol alone: then it is the model's own. */
+function onlyProtocol(routes: readonly Route[]): Protocol | undefined {
+  const spoken = new Set(routes.flatMap(({ provider }) => [...provider.endpoints.keys()]))
+  const [protocol] = spoken
+  return spoken.size === 1 ? protocol : undefined
 }
 
 function definedOver(defaults: Model['capabilities'], entry: MergedModel['capabilities']): Model['capabilities'] {

@@ -40,7 +40,9 @@ export const providerEntry = z.strictObject({
     ),
   baseUrl: baseUrl
     .optional()
-    .describe('Where the upstream is; `/chat/completions`, `/messages` and so on are appended to it.'),
+    .describe(
+      'Where the upstream is, with its version: `…/v1`, for Google `…/v1beta`. `/chat/completions`, `/responses`, `/messages` or `/models/…` is appended.',
+    ),
   baseUrls: z
     .partialRecord(protocol, baseUrl)
     .optional()

@@ -159,7 +159,7 @@ async function tellRejection(exchange: Exchange, answer: WholeAnswer): Promise<v
   const body = isForeign ? null : redact(exchange, answer)
   if (body) return relayRejection(exchange, { ...answer, body })
   const known = isForeign ? readUpstreamError(dispatch.protocol, answer.body) : null
-  const error = rejection(known && { ...known, status: answer.status }, dispatch.route.provider, answer)
+  const error = rejection(known, dispatch.route.provider, answer)
   await releaseUnanswered(exchange, error, 'upstream_failed')
   throw error
 }

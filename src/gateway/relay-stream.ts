@@ -14,7 +14,7 @@ import { ClientStream } from './client-stream.ts'
 import type { Dispatch } from './dispatch.ts'
 import { type Exchange, fundingHeaders, outcomeOfAnswer, resultOf, warningHeaders } from './exchange.ts'
 import { redactProvider } from './redact.ts'
-import { rejection } from './rejection.ts'
+import { streamRejection } from './rejection.ts'
 import { openReader, type ReplyReader } from './reply-reader.ts'
 import { type Settlement, settle } from './settlement.ts'
 import { endStream, writeStreamError } from './stream-end.ts'
@@ -155,7 +155,11 @@ export class StreamRelay {
     })
     if (outcome === 'upstream_cut' || outcome === 'upstream_failed') {
       const { gateway, admission } = this.#exchange
-      const failure = { requestId: admission.call.request.id, provider: result.provider, reason: this.#failure }
+      const failure = {
+        requestId: admission.call.request.id,
+        provider: result.provider,
+        reason: this.#failure ?? this.#reader.ending,
+      }
       gateway.log.warn(failure, "a provider's stream broke off")
     }
     if (this.#fault !== null) {
@@ -235,7 +239,7 @@ export class StreamRelay {
   /** As it came where the answer is relayed, else in the client's form. */
   #writeUpstreamError(): void {
     if (this.#dispatch.isTranslated) {
-      this.#writeError(rejection(this.#reader.reply.error, this.#dispatch.route.provider))
+      this.#writeError(streamRejection(this.#reader.reply.error, this.#dispatch.route.provider))
       this.#close()
       return
     }

@@ -3,6 +3,7 @@ import { newId } from '../base/ids.ts'
 import { PLAIN_END, type ReplyContext, type StreamEncoder } from '../protocol/codec.ts'
 import { codecOf } from '../protocol/codecs.ts'
 import { addCostToReply } from '../protocol/cost.ts'
+import { frameText } from '../protocol/frame-text.ts'
 import { createGoogleArrayEncoder } from '../protocol/google-generate/codec.ts'
 import type { IrEvent } from '../protocol/ir/event.ts'
 import { type IrReply, replyToEvents } from '../protocol/ir/reply.ts'
@@ -36,7 +37,7 @@ export function renderReply(
   const events = replyToEvents(reply)
   learnFromEvents(exchange, dispatch, events)
   const context = replyContext(exchange, dispatch)
-  if (wantsEvents) return Buffer.from(streamOf(encoderFor(exchange, context), events, { ...reply, cost }))
+  if (wantsEvents) return Buffer.from(frameText(streamOf(encoderFor(exchange, context), events, { ...reply, cost })))
   return Buffer.from(JSON.stringify(codecOf(protocol).encodeReply({ ...reply, cost }, context)))
 }
 

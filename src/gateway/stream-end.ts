@@ -1,6 +1,7 @@
 /** How a streamed answer that failed is ended: told in-band, and never so that it looks complete. */
 import type { AppError } from '../base/errors.ts'
 import type { StreamPosition } from '../protocol/codec.ts'
+import { frameText } from '../protocol/frame-text.ts'
 import { encodeStreamError } from '../protocol/stream-error.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -11,16 +12,15 @@ export function writeStreamError(exchange: Exchange, error: AppError, position: 
   const { gateway, admission, reply, client } = exchange
   const { request, fields } = admission.call
   if (reply.response.writableEnded || reply.response.destroyed) return
-  reply.response.write(
-    encodeStreamError(request.protocol, error, {
-      requestId: request.id,
-      nowMs: gateway.clock(),
-      model: fields.model,
-      position,
-      form: request.form,
-      hasBegun: client?.hasContent ?? true,
-    }),
-  )
+  const text = encodeStreamError(request.protocol, error, {
+    requestId: request.id,
+    nowMs: gateway.clock(),
+    model: fields.model,
+    position,
+    form: request.form,
+    hasBegun: client?.hasContent ?? true,
+  })
+  reply.response.write(frameText(text))
 }
 
 /**

@@ -163,7 +163,8 @@ export function commonError(error: AppError, context: ErrorContext): Members {
   return {
     message: error.message,
     type: errorClassOf(error.code).compatibleType,
-    code: error.code,
+    // A refusal of the upstream is told in its own words, whatever protocol they are translated to.
+    code: error.upstreamCode ?? error.code,
     param: error.param ?? null,
     request_id: context.requestId,
     ...(error.limit ? { limit: limitMembers(error.limit) } : {}),

@@ -8,7 +8,7 @@
 import { AppError } from '../base/errors.ts'
 import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
 
-const DEFAULT_MAX_EVENT_BYTES = 8 * 1024 * 1024
+const DEFAULT_MAX_EVENT_BYTES = 32 * 1024 * 1024
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const OPEN_BRACKET = 0x5b

@@ -44,7 +44,8 @@ export interface SseScannerOptions {
   readonly maxEventBytes?: number
 }
 
-const DEFAULT_MAX_EVENT_BYTES = 8 * 1024 * 1024
+/** Images come in one event, as base64. */
+const DEFAULT_MAX_EVENT_BYTES = 32 * 1024 * 1024
 const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20

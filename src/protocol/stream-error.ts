@@ -27,7 +27,7 @@ export function encodeStreamError(protocol: Protocol, error: AppError, context: 
     case 'openai-responses':
       return encodeFailure(context.position, {
         message: error.message,
-        code: error.code,
+        code: error.upstreamCode ?? error.code,
         type: errorClassOf(error.code).compatibleType,
         createdAtMs: context.nowMs,
         model: context.model,

@@ -9,6 +9,7 @@ import { PLAIN_END, type StreamDecoder, type StreamEncoder } from './codec.ts'
 import { codecOf } from './codecs.ts'
 import type { EventReader } from './event-reader.ts'
 import { createEventReader, createScanner } from './event-readers.ts'
+import { frameText } from './frame-text.ts'
 import type { IrEvent, IrFinish } from './ir/event.ts'
 import type { ReplySummary } from './reply-summary.ts'
 import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
@@ -57,7 +58,7 @@ class TranslatingReader implements StreamReader {
     for (let block = this.#scanner.next(); block !== null && this.ending === null; block = this.#scanner.next()) {
       text += this.#take(block)
     }
-    return text === '' ? [] : [Buffer.from(text)]
+    return text === '' ? [] : [Buffer.from(frameText(text))]
   }
 
   end(): Buffer[] {
@@ -68,7 +69,7 @@ class TranslatingReader implements StreamReader {
     if (this.ending === null) this.ending = this.#events.mayEnd() ? 'complete' : 'cut'
     // A piece of an event that gave the client nothing counts for nothing.
     if (this.ending === 'cut' && text === '') this.#cutReply = before
-    return text === '' ? [] : [Buffer.from(text)]
+    return text === '' ? [] : [Buffer.from(frameText(text))]
   }
 
   #take(block: SseBlock): string {
@@ -106,7 +107,7 @@ class TranslatingReader implements StreamReader {
     // Streams that end without a reason: whoever is given calls must know that they are to be answered.
     const plain = this.#hasCalls ? 'tool_calls' : PLAIN_END.finish
     const end = this.#finish ?? { ...PLAIN_END, finish: finish ?? plain }
-    return [Buffer.from(text + this.#encoder.finish({ finish: end, usage, cost }))]
+    return [Buffer.from(frameText(text + this.#encoder.finish({ finish: end, usage, cost })))]
   }
 
   get reply() {

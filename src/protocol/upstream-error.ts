@@ -94,3 +94,31 @@ function messageOf(parsed: unknown, error: ReplyError | null, body: Buffer): str
     body.toString('utf8', 0, 4 * MAX_MESSAGE_LENGTH)
   )
 }
+
+/** What errors in a stream, which have no status, are called where they are about the request or the moment. */
+const STATUS_OF_NAMES: ReadonlyMap<string, number> = new Map([
+  ['invalid_request_error', 400],
+  ['invalid_argument', 400],
+  ['invalid_prompt', 400],
+  ['context_length_exceeded', 400],
+  ['content_policy_violation', 400],
+  ['content_filter', 400],
+  ['not_found_error', 404],
+  ['not_found', 404],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['rate_limit_exceeded', 429],
+  ['too_many_requests', 429],
+  ['resource_exhausted', 429],
+])
+
+/** The status that an error amounts to; null when it names none, which is how servers speak of their own faults. */
+export function errorStatus(error: ReplyError | null): number | null {
+  if (error === null) return null
+  if (error.status !== null) return error.status
+  for (const name of [error.code, error.type]) {
+    const status = name === null ? undefined : STATUS_OF_NAMES.get(name.toLowerCase())
+    if (status !== undefined) return status
+  }
+  return null
+}

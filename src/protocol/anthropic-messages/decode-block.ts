@@ -192,12 +192,15 @@ function readToolUse(block: WireObject, path: string, { toolNames }: BlockContex
   return [{ type: 'tool-call', id, name, kind: 'function', input, ...commonMembers(block, TOOL_USE_MEMBERS) }]
 }
 
+/** A result within a result means nothing, and would have no end. */
+const MAX_NESTED = 8
 const TOOL_RESULT_MEMBERS = new Set(['type', 'tool_use_id', 'content', 'is_error', 'cache_control'])
 
 function readToolResult(block: WireObject, path: string, context: BlockContext): IrBlock[] {
   const id = asName(block.tool_use_id)
   if (id === null) throw invalid(`${path}.tool_use_id`, 'must be the id of a tool call')
   const name = context.toolNames.get(id)
+  if (path.split('.content', MAX_NESTED + 2).length > MAX_NESTED + 1) throw invalid(path, 'is nested too deeply')
   return [
     {
       type: 'tool-result',

@@ -4,7 +4,8 @@ import { AppError } from '../../base/errors.ts'
 import { packThoughts } from '../translation/bundle.ts'
 import { seal } from '../translation/seal.ts'
 import type { WireObject } from '../wire-value.ts'
-import { decode } from './test-request.ts'
+import { encodeMessagesRequest } from './encode-request.ts'
+import { decode, targetOf } from './test-request.ts'
 
 const MINE = { protocol: 'anthropic-messages', account: null } as const
 const CHAT = { protocol: 'openai-chat', account: '7x' } as const
@@ -157,7 +158,15 @@ describe('a Messages request, read', () => {
     const odd = JSON.parse(
       '{"constructor.prototype.x": 1, "thinking": {"constructor.prototype.y": 2, "type": "adaptive"}}',
     )
-    assert.deepEqual(decode({ ...odd, messages: hello }).raw, {})
+    const request = decode({ ...odd, messages: hello })
+    const { body, warnings } = encodeMessagesRequest(request, targetOf())
+    assert.deepEqual(Object.keys(body), ['model', 'messages', 'thinking'])
+    assert.deepEqual(body.thinking, { type: 'adaptive' })
+    assert.deepEqual(warnings, [
+      { action: 'dropped', field: 'constructor.prototype.x' },
+      { action: 'dropped', field: 'thinking.constructor.prototype.y' },
+    ])
+    assert.equal(Object.hasOwn(Object.prototype, 'x'), false)
   })
 
   const REFUSED: readonly (readonly [string, WireObject])[] = [

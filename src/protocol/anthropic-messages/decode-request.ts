@@ -27,7 +27,7 @@ const NESTED = ['thinking', 'output_config', 'metadata']
 
 /** @throws AppError invalid_request */
 export function decodeMessagesRequest(body: WireObject, { model, stream }: DecodeContext): IrRequest {
-  const raw = soundPaths(unknownPaths(body, KNOWN, NESTED))
+  const raw = unknownPaths(body, KNOWN, NESTED)
   const blocks: BlockContext = { toolNames: new Map() }
   const tools = decodeTools(body.tools)
   return {
@@ -51,13 +51,10 @@ function invalid(path: string, what: string): AppError {
   return new AppError('invalid_request', `"${path}" ${what}.`, { param: path })
 }
 
-/** Names with dots would be taken for paths, and could lead into objects that are not the body's own. */
-function soundPaths(raw: Record<string, unknown>): Record<string, unknown> {
-  const isSound = (path: string): boolean => {
-    const [head = '', inner, ...more] = path.split('.')
-    return more.length === 0 && (inner === undefined || NESTED.includes(head)) && path !== '__proto__'
-  }
-  return Object.fromEntries(Object.entries(raw).filter(([path]) => isSound(path)))
+/** Whether the path is a member's of the body or of one of its nested objects: other names with dots are no paths. */
+export function isSoundPath(path: string): boolean {
+  const [head = '', inner, ...more] = path.split('.')
+  return more.length === 0 && (inner === undefined || NESTED.includes(head))
 }
 
 function decodeSystem(value: unknown, context: BlockContext): IrText[] {

@@ -81,7 +81,7 @@ function onMessageStart(state: DecoderState, event: WireObject): IrEvent[] {
   events.push(...takeUsage(state, message.usage), ...closeAll(state))
   for (const entry of asArray(message.content)) {
     const wire = asObject(entry)
-    if (wire) events.push(...startBlock(state, -1, wire), ...closeBlock(state, -1))
+    if (wire) for (const event of [...startBlock(state, -1, wire), ...closeBlock(state, -1)]) events.push(event)
   }
   takeStop(state, message)
   return events

@@ -13,8 +13,8 @@ import type {
   IrToolResult,
 } from '../ir/block.ts'
 import type { IrMessage } from '../ir/request.ts'
+import { isNestedTooDeeply } from '../openai-chat/json-depth.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
-import { isNestedTooDeeply } from '../translation/json-nesting.ts'
 import { isMintedBy } from '../translation/seal.ts'
 import { flatToolName } from '../translation/tool-name.ts'
 import { asObject, type WireObject } from '../wire-value.ts'

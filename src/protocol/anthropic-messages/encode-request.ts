@@ -11,6 +11,7 @@ import { splitTools } from '../translation/hosted-tools.ts'
 import { encodeRaw } from '../translation/raw.ts'
 import { encodeSettings, SETTINGS } from '../translation/settings.ts'
 import { hasTopLevelMark, settleCacheMarks } from './cache-marks.ts'
+import { isSoundPath } from './decode-request.ts'
 import { encodeBlocks, encodeText } from './encode-block.ts'
 import { encodeFormat } from './encode-format.ts'
 import { encodeThinking, isThinkingConverted } from './encode-thinking.ts'
@@ -148,6 +149,8 @@ function keptRaw(work: RequestWork): IrRequest {
   const isFormatGone = (target.quirks.structuredOutput ?? 'json_schema') !== 'json_schema' && !work.isForeign
   const entries = Object.entries(request.raw).filter(([path]) => {
     const isGone =
+      // A name with dots would be written to another place than it came from.
+      (!work.isForeign && !isSoundPath(path)) ||
       (isThinkingGone && path.startsWith('thinking.')) ||
       (isMarkGone && path === 'cache_control') ||
       (isFormatGone && path === 'output_format')

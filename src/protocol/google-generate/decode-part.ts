@@ -217,6 +217,8 @@ function decodeResultParts(parts: unknown, path: string, context: PartContext): 
   return asArray(parts).flatMap((entry, i) => {
     const part = asObject(entry)
     if (!part) throw invalid(`${path}[${i}]`, 'must be an object')
+    // Each would hold the next, without end.
+    if (partKind(camelMembers(part)) === 'functionResponse') throw invalid(`${path}[${i}]`, 'must not be a response')
     return decodePart(camelMembers(part), `${path}[${i}]`, context) ?? []
   })
 }

@@ -1,8 +1,8 @@
 /** Writes blocks as parts of a request's contents. Source: Google "Part", "Thought signatures". */
 import { AppError } from '../../base/errors.ts'
 import type { IrBlock, IrToolCall, IrToolResult } from '../ir/block.ts'
+import { isNestedTooDeeply } from '../openai-chat/json-depth.ts'
 import { customInputAsArguments } from '../translation/custom-tool.ts'
-import { isNestedTooDeeply } from '../translation/json-nesting.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
 import { functionName } from './function-name.ts'
 import { writeFunctionResponse } from './function-response.ts'

@@ -4,7 +4,7 @@
  * Source: Google "FunctionResponse": `output` and `error` are the keys for result and fault; without them the whole
  * object is the result. The AI SDK writes `{name, content}`.
  */
-import { isNestedTooDeeply } from '../translation/json-nesting.ts'
+import { isNestedTooDeeply } from '../openai-chat/json-depth.ts'
 import { asObject, asText, type WireObject } from '../wire-value.ts'
 import { jsonText } from './wire-name.ts'
 

@@ -1,6 +1,6 @@
 /** A whole reply in one form for all four protocols, and its way to and from the events of a stream. */
 import type { Usage } from '../../base/usage.ts'
-import type { IrBlock, IrText, IrThinking, IrToolCall } from './block.ts'
+import type { IrBlock, IrCitation, IrToolCall } from './block.ts'
 import type { IrEvent, IrFinish } from './event.ts'
 
 export interface IrReply {
@@ -67,6 +67,7 @@ function addBlockEvents(events: IrEvent[], value: IrBlock, block: number): void 
 interface OpenBlock {
   value: IrBlock
   text: string[]
+  citations?: IrCitation[]
 }
 
 /** Collects the events of a stream into the reply they amount to. */
@@ -147,7 +148,8 @@ function addToBlock(blocks: Map<number, OpenBlock>, event: BlockEvent): void {
       return
     case 'citation':
       if (open?.value.type === 'text') {
-        open.value = { ...open.value, citations: [...(open.value.citations ?? []), event.citation] }
+        open.citations ??= []
+        open.citations.push(event.citation)
       }
       return
     case 'thinking-end':
@@ -161,11 +163,12 @@ function addToBlock(blocks: Map<number, OpenBlock>, event: BlockEvent): void {
   }
 }
 
-function closed({ value, text }: OpenBlock): IrBlock {
+function closed({ value, text, citations }: OpenBlock): IrBlock {
   switch (value.type) {
     case 'text':
+      return { ...value, text: text.join(''), ...(citations && { citations }) }
     case 'thinking':
-      return { ...(value satisfies IrText | IrThinking), text: text.join('') }
+      return { ...value, text: text.join('') }
     case 'tool-call':
       return { ...value, input: text.join('') }
     default:

@@ -1,10 +1,27 @@
 /** How a model's call looks to the chat client that declared the tool. */
 import type { IrToolCall } from '../ir/block.ts'
-import type { IrRequest } from '../ir/request.ts'
+import type { IrCustomTool, IrFunctionTool, IrRequest } from '../ir/request.ts'
 import { argumentsAsCustomInput } from '../translation/custom-tool.ts'
-import { findTool, flatToolName } from '../translation/tool-name.ts'
+import { flatToolName } from '../translation/tool-name.ts'
 import type { WireObject } from '../wire-value.ts'
 import { LEGACY_TYPE } from './decode-tools.ts'
+
+type CalledTool = IrFunctionTool | IrCustomTool
+
+/** Of the requests whose replies are under way: tools by their flat names. */
+const TOOLS = new WeakMap<IrRequest, ReadonlyMap<string, CalledTool>>()
+
+/** The tool of the client's request that a model's call means by its flat name; the first one of that name. */
+export function clientTool(request: IrRequest, flatName: string): CalledTool | undefined {
+  const known = TOOLS.get(request)
+  if (known) return known.get(flatName)
+  const tools = new Map<string, CalledTool>()
+  for (const tool of request.tools) {
+    if (tool.type !== 'hosted' && !tools.has(flatToolName(tool))) tools.set(flatToolName(tool), tool)
+  }
+  TOOLS.set(request, tools)
+  return tools.get(flatName)
+}
 
 export interface ClientCall {
   readonly name: string
@@ -19,7 +36,7 @@ export function clientCall(
   call: Pick<IrToolCall, 'name' | 'kind'> & { readonly namespace?: string | undefined },
 ): ClientCall {
   const name = flatToolName(call)
-  const tool = findTool(request, name)
+  const tool = clientTool(request, name)
   if (tool?.type === 'custom') return { name, form: 'custom', isWrapped: call.kind === 'function' }
   const isLegacy = request.source === 'openai-chat' && tool?.raw?.type === LEGACY_TYPE
   return { name, form: isLegacy ? 'function_call' : call.kind, isWrapped: false }

@@ -13,6 +13,8 @@ import { createJsonDepth, type JsonDepth, jsonText } from './json-depth.ts'
 
 interface Call {
   readonly index: number | null
+  /** Among all calls. */
+  readonly position: number
   id: string | null
   name: string | null
   kind: 'function' | 'custom'
@@ -47,19 +49,29 @@ export interface CallAssembler {
 
 export function createCallAssembler(outlet: CallOutlet): CallAssembler {
   const calls: Call[] = []
+  /** The latest call of each index and of each id. */
+  const byIndex = new Map<number, Call>()
+  const byId = new Map<string, Call>()
+  /** Calls whose arguments are complete, and that were not ended yet. */
+  const whole = new Set<Call>()
   let shown = 0
 
   function find(index: number | null, id: string | null, name: string | null, input: string): Call | undefined {
     if (index === null) {
-      if (id !== null) return calls.findLast((call) => call.id === id)
+      if (id !== null) return byId.get(id)
       const last = calls.at(-1)
       return name !== null && last && last.name !== null ? repeated(last, name, input) : last
     }
-    const call = calls.findLast((call) => call.index === index)
+    const call = byIndex.get(index)
     if (!call) return undefined
     // A new id with a name is a new call, even under the number of another.
     if (id !== null && call.id !== null && id !== call.id && name !== null) return undefined
     return id === null && name !== null && call.name !== null ? repeated(call, name, input) : call
+  }
+
+  function setId(call: Call, id: string): void {
+    call.id = id
+    if ((byId.get(id)?.position ?? -1) < call.position) byId.set(id, call)
   }
 
   /** A call that is whole, or has another name, cannot go on: a name with arguments is the next one. */
@@ -71,6 +83,7 @@ export function createCallAssembler(outlet: CallOutlet): CallAssembler {
   function open(index: number | null): Call {
     const call: Call = {
       index,
+      position: calls.length,
       id: null,
       name: null,
       kind: 'function',
@@ -82,12 +95,13 @@ export function createCallAssembler(outlet: CallOutlet): CallAssembler {
       depth: createJsonDepth(),
     }
     calls.push(call)
+    if (index !== null) byIndex.set(index, call)
     return call
   }
 
   function show(call: Call, name: string): void {
     // Calls that are whole need not wait for the end of the reply. Vendors that interleave go on with the others.
-    for (const other of calls) if (other !== call && other.depth.isWhole()) endCall(other)
+    for (const other of whole) if (other !== call) endCall(other)
     outlet.beforeCall(call.thoughts)
     call.block = outlet.nextBlock()
     const id = call.id ?? madeId(outlet.replyId(), shown)
@@ -106,6 +120,8 @@ export function createCallAssembler(outlet: CallOutlet): CallAssembler {
     if (call.hasEnded) return
     call.hasInput = true
     if (call.kind === 'function') call.depth.add(text)
+    if (call.depth.isWhole()) whole.add(call)
+    else whole.delete(call)
     outlet.emit({ type: 'tool-call-delta', block: call.block, text })
   }
 
@@ -113,11 +129,12 @@ export function createCallAssembler(outlet: CallOutlet): CallAssembler {
     if (call.block === null || call.hasEnded) return
     if (!call.hasInput && call.kind === 'function') addInput(call, '{}')
     call.hasEnded = true
+    whole.delete(call)
     outlet.emit({ type: 'tool-call-end', block: call.block })
   }
 
   function addPiece(call: Call, id: string | null, name: string | null, input: string): void {
-    call.id ??= id
+    if (call.id === null && id !== null) setId(call, id)
     const isNew = call.name === null && name !== null
     call.name ??= name
     if (isNew && name !== null) show(call, name)
@@ -144,7 +161,7 @@ export function createCallAssembler(outlet: CallOutlet): CallAssembler {
       const name = asName(legacy.name)
       const input = inputOf(legacy.arguments)
       if (name === null && input === '') return
-      addPiece(calls.findLast((call) => call.index === LEGACY_INDEX) ?? open(LEGACY_INDEX), null, name, input)
+      addPiece(byIndex.get(LEGACY_INDEX) ?? open(LEGACY_INDEX), null, name, input)
     },
     end() {
       for (const call of calls) endCall(call)

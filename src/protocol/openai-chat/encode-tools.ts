@@ -154,7 +154,10 @@ function encodeChoice(writer: ChatWriter, choice: IrToolChoice): unknown {
       const byName = new Map([...writer.request.tools].reverse().map((tool) => [choiceName(tool), tool]))
       return {
         type: 'allowed_tools',
-        allowed_tools: { mode: choice.mode, tools: choice.names.map((name) => namedTool(writer, byName.get(name), name)) },
+        allowed_tools: {
+          mode: choice.mode,
+          tools: choice.names.map((name) => namedTool(writer, byName.get(name), name)),
+        },
       }
     }
     default:
@@ -162,12 +165,7 @@ function encodeChoice(writer: ChatWriter, choice: IrToolChoice): unknown {
   }
 }
 
-function namedTool(
-  writer: ChatWriter,
-  tool: Tool | undefined,
-  name: string,
-  said?: 'function' | 'custom',
-): WireObject {
+function namedTool(writer: ChatWriter, tool: Tool | undefined, name: string, said?: 'function' | 'custom'): WireObject {
   if (tool?.type === 'hosted') return { type: name }
   const kind = said ?? tool?.type ?? 'function'
   const sentAs = kind === 'custom' && takesCustomTools(writer) ? 'custom' : 'function'

@@ -6,9 +6,9 @@
  */
 import type { IrBlock, IrText, IrToolCall, IrToolResult } from '../ir/block.ts'
 import type { IrMessage, IrTool } from '../ir/request.ts'
+import { jsonText } from '../openai-chat/json-depth.ts'
 import { unknownMembers } from '../translation/raw.ts'
 import { asName, asObject, asText, type WireObject } from '../wire-value.ts'
-import { jsonText } from '../openai-chat/json-depth.ts'
 import { decodeContent, invalid } from './decode-part.ts'
 import { decodeReasoning } from './decode-reasoning.ts'
 import { asGroup, decodeTools } from './decode-tools.ts'

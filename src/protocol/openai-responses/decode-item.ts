@@ -17,6 +17,8 @@ export interface MessageItem {
   readonly kind: 'message'
   readonly phase: string | null
   readonly parts: Map<number, TextPart>
+  /** The only one that may be open. */
+  lastPart: TextPart | null
   isEnded: boolean
 }
 
@@ -76,7 +78,7 @@ export function openItem(state: DecoderState, index: number, wire: WireObject): 
 function newItem(state: DecoderState, index: number, wire: WireObject): OpenItem {
   switch (wire.type) {
     case 'message':
-      return { kind: 'message', phase: asName(wire.phase), parts: new Map(), isEnded: false }
+      return { kind: 'message', phase: asName(wire.phase), parts: new Map(), lastPart: null, isEnded: false }
     case 'reasoning': {
       const block = takeBlock(state)
       state.out.push({ type: 'thinking-start', block })
@@ -121,10 +123,11 @@ export function partOf(state: DecoderState, item: OpenItem, contentIndex: number
   if (item.kind !== 'message' || item.isEnded) return null
   const known = item.parts.get(contentIndex)
   if (known) return known.isEnded ? null : known
-  for (const part of item.parts.values()) endPart(state, part)
+  if (item.lastPart) endPart(state, item.lastPart)
   const isOwnItem = item.parts.size === 0 && (item.phase !== null || state.lastMessage !== null)
   const part: TextPart = { block: takeBlock(state), isRefusal, sent: 0, citations: 0, isEnded: false }
   item.parts.set(contentIndex, part)
+  item.lastPart = part
   state.lastMessage = item
   state.out.push({
     type: 'text-start',

@@ -62,7 +62,10 @@ function addOwnMembers(body: Body, request: IrRequest, context: InputContext): v
   const text = inputText(request)
   if (text !== null) body.input = text
   else {
-    const input = withItems([...encodeSystem(request.system, context), ...encodeMessages(request.messages, context)], items)
+    const input = withItems(
+      [...encodeSystem(request.system, context), ...encodeMessages(request.messages, context)],
+      items,
+    )
     if (input.length > 0) body.input = input
   }
   if (tools.length > 0) body.tools = tools

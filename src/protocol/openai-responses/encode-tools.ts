@@ -75,12 +75,7 @@ export function encodeForeignTools(
   })
 }
 
-function encodeFunction(
-  tool: IrFunctionTool,
-  field: string,
-  warnings: Warning[],
-  budget: SchemaBudget,
-): WireObject {
+function encodeFunction(tool: IrFunctionTool, field: string, warnings: Warning[], budget: SchemaBudget): WireObject {
   const { schema, losses } = normaliseToolSchema(tool.parameters, 'openai-responses', budget)
   if (losses.length > 0) {
     warnings.push({ action: 'changed', field: `${field}.parameters`, detail: losses.slice(0, 3).join(', ') })

@@ -1,7 +1,8 @@
 /** Writes the calls of a reply as function or custom calls, named as the client's own tools are. */
 import type { IrEvent } from '../ir/event.ts'
+import { clientTool } from '../openai-chat/client-call.ts'
 import { argumentsAsCustomInput } from '../translation/custom-tool.ts'
-import { findTool, flatToolName } from '../translation/tool-name.ts'
+import { flatToolName } from '../translation/tool-name.ts'
 import type { WireObject } from '../wire-value.ts'
 import { closeMessage } from './write-message.ts'
 import { addItem, finishItem, type ItemStatus, itemId, type WriterState } from './writer-state.ts'
@@ -20,7 +21,7 @@ export interface OpenCall {
 
 export function openCall(state: WriterState, event: Extract<IrEvent, { type: 'tool-call-start' }>): void {
   closeMessage(state, 'completed')
-  const tool = findTool(state.context.request, flatToolName(event)) ?? event
+  const tool = clientTool(state.context.request, flatToolName(event)) ?? event
   const kind = event.kind === 'custom' || ('type' in tool && tool.type === 'custom') ? 'custom' : 'function'
   const call = {
     id: itemId(state, kind === 'custom' ? 'ctc' : 'fc'),

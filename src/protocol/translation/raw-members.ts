@@ -35,7 +35,7 @@ export function droppedMembers(request: IrRequest, target: Protocol): Warning[] 
   if (source === target) return []
   const found = new Map<string, Warning>()
   const note = (raw: WireObject | undefined, kind: string, field: string): void => {
-    if (raw) noteMembers(raw, { source, kind, field, found })
+    if (raw) noteMembers(raw, { source, kind, field, found, isInner: false })
   }
   request.tools.forEach((tool, i) => {
     if (tool.type === 'hosted') return
@@ -110,13 +110,15 @@ interface Place {
   readonly kind: string
   readonly field: string
   readonly found: Map<string, Warning>
+  /** An object of the wire within another: its own objects are not looked into. */
+  readonly isInner: boolean
 }
 
 function noteMembers(raw: WireObject, place: Place): void {
   const { source, kind, field, found } = place
   for (const [name, value] of Object.entries(raw)) {
     const inner = WRAPPERS[source].has(name) ? asObject(value) : null
-    if (inner) noteMembers(inner, { ...place, field: `${field}.${name}` })
+    if (inner && !place.isInner) noteMembers(inner, { ...place, field: `${field}.${name}`, isInner: true })
     else if (isSaid(value) && (!FORMAL[source].has(name) || (kind === 'tool' && SAID_BY_TOOLS.has(name)))) {
       addOnce(found, `${kind}.${name}`, `${field}.${name}`)
     }

@@ -28,7 +28,8 @@ export function unknownPaths(
     if (member === null || member === undefined) continue
     if (nested.includes(key) && typeof member === 'object' && !Array.isArray(member)) {
       for (const [inner, value] of Object.entries(member)) {
-        if (value !== null && value !== undefined && !known.has(`${key}.${inner}`)) found.push([`${key}.${inner}`, value])
+        if (value !== null && value !== undefined && !known.has(`${key}.${inner}`))
+          found.push([`${key}.${inner}`, value])
       }
     } else if (!known.has(key)) found.push([key, member])
   }

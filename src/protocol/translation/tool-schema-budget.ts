@@ -6,7 +6,7 @@
 /** Beside the schemas themselves, once for all tools of a request. */
 const FREE_SIZE = 64 * 1024
 /** What copies may add, in sizes of the schemas as they came. */
-const GROWTH = 2
+const GROWTH = 1.5
 /** Of a copy of nothing at all, which is work as well. */
 const LEAST_SIZE = 24
 
