@@ -281,4 +281,24 @@ describe('any file', () => {
       { seed, numRuns: 25 },
     )
   })
+
+  test('a model speaks what its providers speak, when that is one protocol and it says nothing else', () => {
+    const price = { input: 1, output: 2 }
+    const { models } = buildForTest({
+      providers: {
+        one: { protocol: 'google-generate', baseUrl: 'https://one.example/v1beta' },
+        two: {
+          baseUrls: { 'anthropic-messages': 'https://two.example/v1', 'openai-responses': 'https://two.example/v1' },
+        },
+      },
+      models: {
+        silent: { products: ['zen'], price, routes: [{ provider: 'one' }] },
+        said: { products: ['zen'], price, protocol: 'openai-chat', routes: [{ provider: 'one' }] },
+        open: { products: ['zen'], price, routes: [{ provider: 'two' }] },
+      },
+    })
+    assert.equal(models.zen.get('silent')?.protocol, 'google-generate')
+    assert.equal(models.zen.get('said')?.protocol, 'openai-chat')
+    assert.equal(models.zen.get('open')?.protocol, 'openai-chat')
+  })
 })

@@ -80,7 +80,9 @@ const perModel = {
   name: text(128).optional().describe('Display name. Absent: the id.'),
   protocol: protocol
     .optional()
-    .describe("The native protocol, published as the model's endpoint.")
+    .describe(
+      "The native protocol, published as the model's endpoint. Absent: the one that its providers speak, if it is one alone.",
+    )
     .meta({ default: DEFAULTS.protocol }),
   context: tokens
     .optional()
