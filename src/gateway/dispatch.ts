@@ -9,7 +9,6 @@ import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
 import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
-import { holdsSignature } from '../protocol/signatures.ts'
 import { translateRequest } from '../protocol/translate-request.ts'
 import { holdsSeal } from '../protocol/translation/seal.ts'
 import { valueAt } from '../protocol/translation/settings.ts'
@@ -202,10 +201,10 @@ const TOOL_RESULT = Buffer.from('"tool_call_id"')
 
 /** Bodies go as they came, unless they may hold what another account signed or lack what this one insists on. */
 function needsLook(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): boolean {
-  const { body, protocol } = call.request
-  if (holdsSeal(body)) return true
+  const { body } = call.request
   if (quirks.reasoningRequired === true && body.includes(TOOL_RESULT)) return true
-  if (!holdsSignature(protocol, body)) return false
+  if (!call.fields.givesSignature) return false
+  if (holdsSeal(body)) return true
   const signed = gateway.thoughts.accountOf(scopeOf(call.request), gateway.clock())
   return signed !== null && !(signed.isOnly && signed.account === destination.route.provider.tag)
 }

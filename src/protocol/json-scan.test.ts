@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { AppError } from '../base/errors.ts'
-import { scanTopLevel } from './json-scan.ts'
+import { elementSpans, scanTopLevel, watchKeys } from './json-scan.ts'
 
 const bytesOf = (text: string): Buffer => Buffer.from(text)
 
@@ -135,6 +135,37 @@ describe('scanTopLevel', () => {
       assert.match(error.message, /twice/)
     }
     assert.equal(scanTopLevel(bytesOf('{"x":1,"x":2,"y":{"model":1,"model":2}}'), ['model']).values.size, 0)
+  })
+
+  it('sees a watched key at every depth, however it is spelled, and never a value or a text about it', () => {
+    const watch = watchKeys(['file_id', 'cachedContent'])
+    const seen = (body: string): string[] => [...scanTopLevel(Buffer.from(body), ['model'], { watch }).seen]
+    for (const body of [
+      '{"file_id":1}',
+      '{"a":[{"b":{"file_id":[]}}]}',
+      String.raw`{"a":{"file\u005fid":1}}`,
+      '{"a":{"FILE_ID":1}}',
+      '{"a":{"\u017fx":0,"file_id":1}}',
+    ]) {
+      assert.deepEqual(seen(body), ['file_id'], body)
+    }
+    assert.deepEqual(seen('{"a":{"cachedContent":1},"file_id":2}').sort(), ['cachedContent', 'file_id'])
+    for (const body of ['{"a":"file_id"}', String.raw`{"a":"\"file_id\":1"}`, '{"file_ids":1,"ile_id":2}', '{}']) {
+      assert.deepEqual(seen(body), [], body)
+    }
+  })
+
+  it('finds the elements of an array that it has scanned', () => {
+    const elements = fc.array(fc.jsonValue(), { maxLength: 6 })
+    fc.assert(
+      fc.property(elements, fc.constantFrom(0, 2), (list, indent) => {
+        const bytes = Buffer.from(JSON.stringify({ model: 'm', input: list }, null, indent))
+        const span = scanTopLevel(bytes, ['input']).values.get('input')
+        assert.ok(span)
+        const found = elementSpans(bytes, span).map(({ start, end }) => JSON.parse(bytes.toString('utf8', start, end)))
+        assert.deepEqual(found, JSON.parse(JSON.stringify(list)))
+      }),
+    )
   })
 
   it('names the fault and its byte, and never quotes the body', () => {

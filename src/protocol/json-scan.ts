@@ -18,11 +18,25 @@ export interface TopLevel {
   /** Offset of the object's closing brace. */
   readonly closeAt: number
   readonly isEmpty: boolean
+  /** The watched keys that stand anywhere in it, whatever their letters' case. */
+  readonly seen: ReadonlySet<string>
 }
 
 export interface ScanOptions {
   /** Objects and arrays inside each other, the outermost included. */
   readonly maxDepth?: number
+  /** Keys (ASCII) that are looked for at every depth. */
+  readonly watch?: WatchedKeys | undefined
+}
+
+/** Made once and used for every scan. */
+export interface WatchedKeys {
+  readonly words: readonly string[]
+  readonly longest: number
+}
+
+export function watchKeys(words: readonly string[]): WatchedKeys {
+  return { words, longest: Math.max(0, ...words.map((word) => word.length)) }
 }
 
 const DEFAULT_MAX_DEPTH = 256
@@ -54,7 +68,7 @@ const CLOSE_BRACE = 0x7d
 export function scanTopLevel(bytes: Uint8Array, wanted: readonly string[], options: ScanOptions = {}): TopLevel {
   const maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH
   const open = new Uint8Array(maxDepth)
-  const json = inWords(bytes)
+  const json = inWords(bytes, options.watch)
   const values = new Map<string, Span>()
   let at = skipSpace(bytes, byteOrderMark(bytes))
   if (bytes[at] !== OPEN_BRACE) throw new AppError('invalid_request', 'The body must be a JSON object.')
@@ -77,7 +91,7 @@ export function scanTopLevel(bytes: Uint8Array, wanted: readonly string[], optio
   const closeAt = at
   at = skipSpace(bytes, at + 1)
   if (at < bytes.length) throw malformed('something stands after the end of the object', at)
-  return { values, closeAt, isEmpty }
+  return { values, closeAt, isEmpty, seen: json.seen }
 }
 
 /** Where the elements of the array at `array` stand, in bytes that `scanTopLevel` has found to be valid. */
@@ -102,12 +116,14 @@ interface Json {
   readonly words: Int32Array
   /** Byte `i` stands in word `(i + shift) / 4`. */
   readonly shift: number
+  readonly watch: WatchedKeys | undefined
+  readonly seen: Set<string>
 }
 
-function inWords(bytes: Uint8Array): Json {
+function inWords(bytes: Uint8Array, watch?: WatchedKeys): Json {
   const shift = bytes.byteOffset % 4
   const words = new Int32Array(bytes.buffer, bytes.byteOffset - shift, Math.floor((shift + bytes.length) / 4))
-  return { bytes, words, shift }
+  return { bytes, words, shift, watch, seen: new Set() }
 }
 
 function malformed(fault: string, at: number): AppError {
@@ -133,9 +149,27 @@ function skipSpace(bytes: Uint8Array, from: number): number {
 function skipKey(json: Json, from: number): number {
   const { bytes } = json
   if (bytes[from] !== QUOTE) throw malformed('a key is missing', from)
-  const at = skipSpace(bytes, skipString(json, from))
+  const end = skipString(json, from)
+  if (json.watch) noteKey(json, json.watch, from, end)
+  const at = skipSpace(bytes, end)
   if (bytes[at] !== COLON) throw malformed('a colon is missing', at)
   return skipSpace(bytes, at + 1)
+}
+
+/** Remembers a key that is watched; one with escapes in it is read as the text that it spells. */
+function noteKey(json: Json, watch: WatchedKeys, quoteAt: number, end: number): void {
+  const { bytes } = json
+  const start = quoteAt + 1
+  const length = end - 1 - start
+  if (length > 6 * watch.longest) return
+  for (let at = start; at < end - 1; at++) {
+    if (bytes[at] !== BACKSLASH && (bytes[at] as number) <= LAST_ASCII) continue
+    const key = foldCase(JSON.parse(Buffer.from(bytes.subarray(quoteAt, end)).toString()) as string)
+    const word = watch.words.find((candidate) => foldCase(candidate) === key)
+    if (word !== undefined) json.seen.add(word)
+    return
+  }
+  for (const word of watch.words) if (word.length === length && spells(bytes, start, word)) json.seen.add(word)
 }
 
 /** From the first byte of a value to the byte after it. `open` is the stack of brackets; its size bounds the depth. */

@@ -11,29 +11,40 @@ import { asArray, asObject, parseJson } from './wire-value.ts'
 
 const KEYS: Readonly<Record<Protocol, readonly string[]>> = {
   'openai-chat': ['file_id'],
-  'openai-responses': ['file_id', 'vector_store_ids', 'container', 'item_reference'],
+  'openai-responses': ['file_id', 'vector_store_ids', 'container'],
   'anthropic-messages': ['file_id', 'container'],
   'google-generate': ['cachedContent', 'cached_content', 'fileUri', 'file_uri'],
 }
 
-/** Letters written as escapes, which would hide a key from a search of the bytes. */
-const HIDDEN_LETTER = /\\u00[2-7]/
-
-/** `input` is where the items of a Responses body stand. */
-export function namesKeptContent(protocol: Protocol, body: Buffer, input?: Span): boolean {
-  if (input && hasBareReference(body, input)) return true
-  const mayName = KEYS[protocol].some((key) => body.includes(`"${key}"`))
-  const mayHide = !mayName && body.includes('\\u00') && HIDDEN_LETTER.test(body.toString('latin1'))
-  return (mayName || mayHide) && refers(parseJson(body), new Set(KEYS[protocol]))
+/** Keys to be watched for while the body is scanned. */
+export function keptContentKeys(protocol: Protocol): readonly string[] {
+  return KEYS[protocol]
 }
 
-/** An item that has nothing but an id stands for a stored one. */
-function hasBareReference(body: Buffer, input: Span): boolean {
+export interface SeenInBody {
+  /** The watched keys that stand anywhere in it. */
+  readonly seen: ReadonlySet<string>
+  /** Responses: where the items stand. */
+  readonly input?: Span | undefined
+}
+
+export function namesKeptContent(protocol: Protocol, body: Buffer, { seen, input }: SeenInBody): boolean {
+  if (input && hasStoredItem(body, input)) return true
+  return (
+    KEYS[protocol].some((key) => seen.has(key)) && refers(parseJson(body), new Set(KEYS[protocol].map(inLowerCase)))
+  )
+}
+
+/** A reference to an item, or one that has nothing but an id and stands for a stored one. */
+function hasStoredItem(body: Buffer, input: Span): boolean {
   if (body[input.start] !== 0x5b) return false
   return elementSpans(body, input).some(({ start, end }) => {
     if (body[start] !== 0x7b) return false
-    const { values } = scanTopLevel(body.subarray(start, end), ['type', 'role', 'id'])
-    return values.has('id') && !values.has('type') && !values.has('role')
+    const item = body.subarray(start, end)
+    const { values } = scanTopLevel(item, ['type', 'role', 'id'])
+    const type = values.get('type')
+    if (type) return parseJson(item, type.start, type.end) === 'item_reference'
+    return values.has('id') && !values.has('role')
   })
 }
 
@@ -43,17 +54,19 @@ function refers(body: unknown, keys: ReadonlySet<string>): boolean {
   while (waiting.length > 0) {
     const value = waiting.pop()
     const object = asObject(value)
-    for (const entry of object ? Object.entries(object) : asArray(value).entries()) {
-      const [key, member] = entry
-      if (typeof key === 'string' && isReference(key, member, keys)) return true
+    const members: Iterable<readonly [unknown, unknown]> = object ? Object.entries(object) : asArray(value).entries()
+    for (const [key, member] of members) {
+      if (typeof key === 'string' && keys.has(inLowerCase(key)) && isReference(member)) return true
       if (typeof member === 'object' && member !== null) waiting.push(member)
     }
   }
   return false
 }
 
-function isReference(key: string, member: unknown, keys: ReadonlySet<string>): boolean {
-  if (key === 'type') return member === 'item_reference' && keys.has('item_reference')
-  if (!keys.has(key)) return false
+function inLowerCase(key: string): string {
+  return key.toLowerCase()
+}
+
+function isReference(member: unknown): boolean {
   return typeof member === 'string' || (Array.isArray(member) && typeof member[0] === 'string')
 }

@@ -6,8 +6,9 @@
  */
 import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
-import { type Span, scanTopLevel } from './json-scan.ts'
-import { namesKeptContent } from './kept-content.ts'
+import { type Span, scanTopLevel, type WatchedKeys, watchKeys } from './json-scan.ts'
+import { keptContentKeys, namesKeptContent } from './kept-content.ts'
+import { signatureKeys } from './signatures.ts'
 
 export interface RequestFields {
   readonly model: string
@@ -25,6 +26,8 @@ export interface RequestFields {
   readonly previousResponseId: string | null
   /** It refers to what its vendor has kept, which costs and is not in the body. */
   readonly namesKeptContent: boolean
+  /** It may give back what an upstream signed. */
+  readonly givesSignature: boolean
   /** Offset of the closing brace of the body. */
   readonly objectEnd: number
 }
@@ -71,13 +74,30 @@ const WANTED = {
   'google-generate': ['contents', 'generationConfig', 'generation_config'],
 } as const satisfies Record<Protocol, readonly string[]>
 
+/** Looked for in the same pass, at every depth. */
+const WATCHED: Readonly<Record<Protocol, WatchedKeys>> = {
+  'openai-chat': watchFor('openai-chat'),
+  'openai-responses': watchFor('openai-responses'),
+  'anthropic-messages': watchFor('anthropic-messages'),
+  'google-generate': watchFor('google-generate'),
+}
+
+function watchFor(protocol: Protocol): WatchedKeys {
+  return watchKeys([...keptContentKeys(protocol), ...signatureKeys(protocol)])
+}
+
 type Values = ReadonlyMap<string, Span>
 
 /** @throws AppError `invalid_request` with the field at fault as `param`; `unsupported_feature`. */
 export function readRequest(protocol: Protocol, bytes: Buffer, options: ReadRequestOptions = {}): RequestFields {
-  const { values, closeAt } = scanTopLevel(bytes, WANTED[protocol])
+  const { values, closeAt, seen } = scanTopLevel(bytes, WANTED[protocol], { watch: WATCHED[protocol] })
   const input = protocol === 'openai-responses' ? values.get('input') : undefined
-  const common = { ...NO_FIELDS, objectEnd: closeAt, namesKeptContent: namesKeptContent(protocol, bytes, input) }
+  const common = {
+    ...NO_FIELDS,
+    objectEnd: closeAt,
+    namesKeptContent: namesKeptContent(protocol, bytes, { seen, input }),
+    givesSignature: signatureKeys(protocol).some((key) => seen.has(key)),
+  }
   if (protocol === 'google-generate') return { ...common, ...readGoogle(bytes, values, options) }
   const modelSpan = values.get('model')
   if (!modelSpan) throw invalid('model', 'is missing')

@@ -80,12 +80,15 @@ function lastText(body: Buffer, key: string): string | null {
   return null
 }
 
-const SIGNATURE_KEYS: Readonly<Record<Protocol, readonly Buffer[]>> = {
-  ...MARKERS,
-  'anthropic-messages': [Buffer.from('"signature"'), Buffer.from('redacted_thinking')],
+const SIGNATURE_KEYS: Readonly<Record<Protocol, readonly string[]>> = {
+  'openai-chat': ['reasoning_details', 'thought_signature'],
+  'openai-responses': ['encrypted_content'],
+  // `data` is that of redacted thinking, but of images too.
+  'anthropic-messages': ['signature', 'data'],
+  'google-generate': ['thoughtSignature', 'thought_signature'],
 }
 
-/** Whether a request's body may give a signature back. */
-export function holdsSignature(protocol: Protocol, body: Buffer): boolean {
-  return SIGNATURE_KEYS[protocol].some((key) => body.includes(key))
+/** Keys under which a request may give back what an upstream signed. */
+export function signatureKeys(protocol: Protocol): readonly string[] {
+  return SIGNATURE_KEYS[protocol]
 }
