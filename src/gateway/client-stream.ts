@@ -42,10 +42,6 @@ export class ClientStream {
     return this.#hasContent
   }
 
-  get form(): StreamForm {
-    return this.#options.form
-  }
-
   /** Sends the head, once. `contentType` is the upstream's own where its stream is relayed. */
   begin(contentType?: string): void {
     const response = this.#response

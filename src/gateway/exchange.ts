@@ -87,6 +87,8 @@ export function fundingHeaders(admission: Admission, settlement: Settlement | nu
 }
 
 const MAX_WARNINGS_LENGTH = 1000
+/** Names of members are the client's own: a long one could be words that no row and no header is for. */
+const MAX_FIELD_LENGTH = 100
 
 /**
  * `dropped top_k, changed tools[2].parameters`; null when there are none. Names come from the client's body: what could
@@ -95,7 +97,9 @@ const MAX_WARNINGS_LENGTH = 1000
 export function warningText(warnings: readonly Warning[]): string | null {
   if (warnings.length === 0) return null
   const words = new Set(
-    warnings.map(({ action, field }) => `${action} ${field.replace(/[^\x21-\x2b\x2d-\x7e ]/g, '?')}`),
+    warnings.map(
+      ({ action, field }) => `${action} ${field.slice(0, MAX_FIELD_LENGTH).replace(/[^\x21-\x2b\x2d-\x7e ]/g, '?')}`,
+    ),
   )
   const text = [...words].join(', ')
   return text.length > MAX_WARNINGS_LENGTH ? `${text.slice(0, MAX_WARNINGS_LENGTH - 5)}, ...` : text

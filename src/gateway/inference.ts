@@ -29,7 +29,7 @@ const MAX_RETRY_SECONDS = 60
  */
 export async function handleInference(gateway: Gateway, request: InferenceRequest, reply: ClientReply): Promise<void> {
   const call = readCall(gateway, request)
-  if (call.destinations.some(({ protocol }) => protocol !== request.protocol)) refuseEarly(gateway, call)
+  if (isDearToTranslate(call)) refuseEarly(gateway, call)
   // Before any money is held: what no upstream can be asked is refused, and what is held is the cost of what is sent.
   const [dispatch, later] = firstDispatch(gateway, call)
   const admission = await admit(gateway, call, dispatch)
@@ -55,6 +55,13 @@ export async function handleInference(gateway: Gateway, request: InferenceReques
     exchange.client?.stop()
     gateway.underWay.delete(entry)
   }
+}
+
+/** Smaller bodies are translated sooner than the limits are looked up. */
+const DEAR_BODY_BYTES = 64 * 1024
+
+function isDearToTranslate({ request, destinations }: Call): boolean {
+  return request.body.length > DEAR_BODY_BYTES && destinations.some(({ protocol }) => protocol !== request.protocol)
 }
 
 function internalError(cause: unknown): AppError {

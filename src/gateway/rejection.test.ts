@@ -5,10 +5,18 @@ import type { Provider } from '../domain/catalog.ts'
 import type { ReplyError } from '../protocol/reply-summary.ts'
 import { rejection, streamRejection } from './rejection.ts'
 
-const PROVIDER = {
+const PROVIDER: Provider = {
+  id: 'acme',
+  tag: 'a1b2c3d4',
   endpoints: new Map([['openai-chat', 'https://api.acme.example/v1']]),
   apiKey: 'sk-operator',
-} as unknown as Provider
+  simulated: false,
+  region: undefined,
+  retention: undefined,
+  training: undefined,
+  timeouts: { connectMs: 1, headersMs: 1, idleMs: 1, totalMs: 1 },
+  maxConnections: 1,
+}
 const error = (members: Partial<ReplyError>): ReplyError => ({
   type: null,
   code: null,

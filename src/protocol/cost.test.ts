@@ -12,11 +12,12 @@ const CHAT =
   chat({ id: 'c', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }) +
   chat({ id: 'c', choices: [], usage: { prompt_tokens: 3, completion_tokens: 1 } }) +
   'data: [DONE]\n\n'
-const event = (data: { type: string }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
+const event = (data: { type: string } & Record<string, unknown>): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
 const MESSAGES =
-  event({ type: 'message_start', message: { id: 'm', usage: { input_tokens: 3, output_tokens: 0 } } } as never) +
-  event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hi' } } as never) +
-  event({ type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } } as never) +
+  event({ type: 'message_start', message: { id: 'm', usage: { input_tokens: 3, output_tokens: 0 } } }) +
+  event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hi' } }) +
+  event({ type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } }) +
   event({ type: 'ping' }) +
   event({ type: 'message_stop' })
 

@@ -6,6 +6,7 @@
  * text that a model writes can never look like one. Events that hold something to read (usage, a finish, an error)
  * are found here and parsed by the caller; of all others only the size of the text they deliver is kept.
  */
+import { skipSpace, spells, stringEnd, textSize } from './json-bytes.ts'
 
 /** Where the text of a member of `delta` counts. */
 type Slot = 'none' | 'text' | 'refusal' | 'reasoning' | 'reasoning_content' | 'reasoning_details'
@@ -84,12 +85,10 @@ function clear(found: Spotted): void {
 const QUOTE = 0x22
 const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
-const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const SMALL_N = 0x6e
-const SMALL_U = 0x75
 
 interface Key {
   readonly bytes: Uint8Array
@@ -226,28 +225,6 @@ function countText(found: Spotted, bytes: Uint8Array, from: number, to: number):
   if (found.slot === 'refusal') found.refusalBytes += size
 }
 
-/** UTF-8 bytes that the inside of a JSON string stands for; a `\u` escape counts as three, the usual case. */
-function textSize(bytes: Uint8Array, from: number, to: number): number {
-  let size = to - from
-  for (let at = from; at < to; at++) {
-    if (bytes[at] !== BACKSLASH) continue
-    size -= bytes[at + 1] === SMALL_U ? 3 : 1
-    at++
-  }
-  return Math.max(size, 0)
-}
-
-/** Offset of the closing quote, or `end` when there is none. */
-function stringEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
-  while (at < end) {
-    const byte = bytes[at]
-    if (byte === QUOTE) return at
-    at += byte === BACKSLASH ? 2 : 1
-  }
-  return end
-}
-
 /** Offset of the value after a colon; -1 when no colon follows. */
 function afterColon(bytes: Uint8Array, from: number, end: number): number {
   const at = skipSpace(bytes, from, end)
@@ -258,12 +235,6 @@ function isEmptyArray(bytes: Uint8Array, at: number, end: number): boolean {
   return bytes[at] === OPEN_BRACKET && bytes[skipSpace(bytes, at + 1, end)] === CLOSE_BRACKET
 }
 
-function skipSpace(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
-  while (at < end && (bytes[at] as number) <= 0x20) at++
-  return at
-}
-
 function lookUp(bytes: Uint8Array, from: number, to: number): Key | undefined {
   const candidates = KEYS[to - from]
   if (candidates === undefined) return undefined
@@ -272,10 +243,3 @@ function lookUp(bytes: Uint8Array, from: number, to: number): Key | undefined {
 }
 
 const ERROR = Buffer.from('error')
-
-function spells(bytes: Uint8Array, from: number, to: number, word: Uint8Array): boolean {
-  const length = word.length
-  if (to - from !== length) return false
-  for (let i = 0; i < length; i++) if (bytes[from + i] !== word[i]) return false
-  return true
-}

@@ -232,6 +232,20 @@ describe('createStreamReader', () => {
     assert.equal(relay('google-generate', array, [], { form: 'array' }).ending, 'complete')
   })
 
+  it('shows an observer exactly the events that hold a marker, however the stream is cut into chunks', () => {
+    const text = chat(role, delta('a'), delta('mark'), delta('b'), delta('mark too'), finish, '[DONE]')
+    for (const size of [1, 7, 90, text.length]) {
+      const shown: string[] = []
+      const observer = {
+        markers: [Buffer.from('mark')],
+        onEvent: (_name: string | null, data: unknown) => void shown.push(JSON.stringify(data)),
+      }
+      const reader = createStreamReader('openai-chat', { stripUsage: false, observer })
+      for (let at = 0; at < text.length; at += size) reader.push(Buffer.from(text.slice(at, at + size)))
+      assert.deepEqual(shown, [delta('mark'), delta('mark too')], `in pieces of ${size}`)
+    }
+  })
+
   it('refuses an event too large with a typed error', () => {
     const reader = createStreamReader('openai-chat', { stripUsage: false, maxEventBytes: 50 })
     assert.throws(

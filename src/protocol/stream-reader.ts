@@ -73,6 +73,7 @@ function relay(
   scanner: SseScanner,
   { form, observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
 ): StreamReader {
+  const observe = observer && observing(observer)
   let ending: StreamReader['ending'] = null
   let held: Buffer[] = []
   let heldBytes = 0
@@ -96,7 +97,7 @@ function relay(
 
   function judge(block: SseBlock): Verdict {
     const verdict = events.onEvent(block)
-    if (observer) observe(observer, block)
+    observe?.(block)
     return holdUsage && verdict === 'pass' && hasClosingUsage(protocol, block) ? 'defer' : verdict
   }
 
@@ -199,12 +200,22 @@ function relay(
   }
 }
 
-function observe(observer: EventObserver, block: SseBlock): void {
-  const { markers } = observer
-  const data = block.data.subarray(block.dataStart, block.dataEnd)
-  if (markers !== null && !markers.some((marker) => data.includes(marker))) return
-  const value = parseJson(data)
-  if (value !== undefined) observer.onEvent(block.name, value)
+/** Shows an observer its events. A chunk is searched once, however many events are in it: nearly none holds a marker. */
+function observing({ markers, onEvent }: EventObserver): (block: SseBlock) => void {
+  let searched: Buffer | null = null
+  let mayHold = true
+  return (block) => {
+    const { data, dataStart, dataEnd } = block
+    if (markers !== null) {
+      if (data !== searched) {
+        searched = data
+        mayHold = markers.some((marker) => data.includes(marker))
+      }
+      if (!mayHold || !markers.some((marker) => data.subarray(dataStart, dataEnd).includes(marker))) return
+    }
+    const value = parseJson(data, dataStart, dataEnd)
+    if (value !== undefined) onEvent(block.name, value)
+  }
 }
 
 function bytesOf({ bytes, start, end }: SseBlock): Buffer {

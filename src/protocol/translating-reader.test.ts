@@ -5,12 +5,13 @@ import fc from 'fast-check'
 import { PROTOCOLS, type Protocol } from '../base/words.ts'
 import { codecOf } from './codecs.ts'
 import { createEventReader, createScanner } from './event-readers.ts'
-import type { IrEvent } from './ir/event.ts'
+import type { IrEvent, IrFinish } from './ir/event.ts'
 import { createReplyCollector, type IrReply, replyToEvents } from './ir/reply.ts'
 import { createTranslatingReader } from './translating-reader.ts'
 import { parseJson } from './wire-value.ts'
 
 const USAGE = { input: 20, cachedRead: 100, cacheWrite5m: 0, cacheWrite1h: 0, output: 30, reasoning: 10 }
+const FINISH: IrFinish = { finish: 'tool_calls', raw: null, stopSequence: null }
 const REPLY: IrReply = {
   id: 'r1',
   model: 'm',
@@ -20,7 +21,7 @@ const REPLY: IrReply = {
     { type: 'tool-call', id: 'toolu_1', name: 'read', kind: 'function', input: '{"path":"a.ts"}' },
     { type: 'tool-call', id: 'toolu_2', name: 'read', kind: 'function', input: '{"path":"b.ts"}' },
   ],
-  finish: { finish: 'tool_calls', raw: null, stopSequence: null },
+  finish: FINISH,
   usage: USAGE,
 }
 
@@ -51,7 +52,7 @@ function streamOf(protocol: Protocol): string {
   const encoder = codecOf(protocol).createStreamEncoder(context(protocol, protocol))
   const events = replyToEvents(REPLY).filter((event) => event.type !== 'finish')
   const text = events.map((event) => encoder.encode(event)).join('')
-  return text + encoder.finish({ finish: REPLY.finish as never, usage: USAGE, cost: null })
+  return text + encoder.finish({ finish: FINISH, usage: USAGE, cost: null })
 }
 
 interface Translated {

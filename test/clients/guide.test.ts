@@ -19,7 +19,7 @@ for (const { name, title, version } of AGENTS) {
     const filled = ['sh', 'json', 'toml'].filter((language) => guide.includes(`\`\`\`${language}\n`))
     for (const language of filled) {
       const block = guideFile(name, language, RUN)
-      for (const placeholder of [GUIDE_ORIGIN, GUIDE_KEY]) assert.ok(!block.includes(placeholder), language)
+      for (const standIn of [GUIDE_ORIGIN, GUIDE_KEY]) assert.ok(!block.includes(standIn), language)
     }
   })
 }

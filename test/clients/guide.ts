@@ -1,6 +1,6 @@
 /**
  * Takes the settings of an agent out of its guide, so that what the guide tells people is what the tests run. The
- * guides speak of a gateway at the default address, of the Go product and of a placeholder for the key.
+ * guides speak of a gateway at the default address, of the Go product and of a stand-in for the key.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

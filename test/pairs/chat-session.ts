@@ -90,7 +90,7 @@ async function readWhole(client: OpenAI, request: Request): Promise<Whole> {
   const completion = await client.chat.completions.create(request)
   const [choice] = completion.choices
   return {
-    message: { ...(choice?.message as unknown as Wire) },
+    message: { ...choice?.message },
     finish: choice?.finish_reason ?? null,
     usage: completion.usage ?? null,
   }
@@ -117,7 +117,7 @@ async function readStream(client: OpenAI, request: Request): Promise<Whole> {
   if (details.length > 0) extras.reasoning_details = details
   const calls = choice?.message.tool_calls?.map((call, i) => ({ ...call, ...callExtras.get(i) }))
   return {
-    message: { ...(choice?.message as unknown as Wire), ...extras, ...(calls && { tool_calls: calls }) },
+    message: { ...choice?.message, ...extras, ...(calls && { tool_calls: calls }) },
     finish: choice?.finish_reason ?? null,
     usage: completion.usage ?? null,
   }

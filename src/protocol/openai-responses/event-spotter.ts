@@ -5,6 +5,7 @@
  * Source: OpenAI "Responses streaming events": `type` and `delta` stand in the outermost object, in any order. Inside a
  * JSON string every quote is escaped, so a string that a colon follows can only be a key.
  */
+import { skipSpace, spells, stringEnd, textSize } from '../json-bytes.ts'
 
 /** One event's findings; the same object is filled again for each event. */
 export interface SpottedEvent {
@@ -22,11 +23,9 @@ export function createSpottedEvent(): SpottedEvent {
 const QUOTE = 0x22
 const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
-const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
-const SMALL_U = 0x75
 
 const TYPE = Buffer.from('type')
 const DELTA = Buffer.from('delta')
@@ -70,38 +69,4 @@ function onOuterString(bytes: Uint8Array, at: number, end: number, found: Spotte
 /** Whether the type ends with `.delta`. */
 function isDelta(bytes: Uint8Array, { typeStart, typeEnd }: SpottedEvent): boolean {
   return typeEnd - typeStart > DELTA.length && spells(bytes, typeEnd - DELTA.length, typeEnd, DELTA)
-}
-
-/** UTF-8 bytes that the inside of a JSON string stands for; a `\u` escape counts as three, the usual case. */
-function textSize(bytes: Uint8Array, from: number, to: number): number {
-  let size = to - from
-  for (let at = from; at < to; at++) {
-    if (bytes[at] !== BACKSLASH) continue
-    size -= bytes[at + 1] === SMALL_U ? 3 : 1
-    at++
-  }
-  return Math.max(size, 0)
-}
-
-/** Offset of the closing quote, or `end` when there is none. */
-function stringEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
-  while (at < end) {
-    const byte = bytes[at]
-    if (byte === QUOTE) return at
-    at += byte === BACKSLASH ? 2 : 1
-  }
-  return end
-}
-
-function skipSpace(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
-  while (at < end && (bytes[at] as number) <= 0x20) at++
-  return at
-}
-
-function spells(bytes: Uint8Array, from: number, to: number, word: Uint8Array): boolean {
-  if (to - from !== word.length) return false
-  for (let i = 0; i < word.length; i++) if (bytes[from + i] !== word[i]) return false
-  return true
 }

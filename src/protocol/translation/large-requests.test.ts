@@ -35,15 +35,15 @@ function decode(protocol: Protocol, body: WireObject): IrRequest {
 }
 
 function assertAllQuick(protocol: Protocol, body: WireObject): void {
-  let request: IrRequest | null = null
-  assertQuick('decoded', () => {
-    request = decode(protocol, body)
-  })
-  for (const to of PROTOCOLS) {
-    assertQuick(`to ${to}`, () => {
-      if (to === protocol) codecOf(to).encodeRequest(request as unknown as IrRequest, TARGET)
-      else translateRequest(request as unknown as IrRequest, to, TARGET)
-    })
+  const decoded: IrRequest[] = []
+  assertQuick('decoded', () => decoded.push(decode(protocol, body)))
+  for (const request of decoded) {
+    for (const to of PROTOCOLS) {
+      assertQuick(`to ${to}`, () => {
+        if (to === protocol) codecOf(to).encodeRequest(request, TARGET)
+        else translateRequest(request, to, TARGET)
+      })
+    }
   }
 }
 

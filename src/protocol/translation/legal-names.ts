@@ -18,8 +18,9 @@ export interface LegalNames {
 }
 
 export function legaliseToolNames(request: IrRequest): LegalNames {
+  if (isLegalThroughout(request)) return { request, original: (name) => name }
   const originals = new Map<string, string>()
-  const rename = (named: { name: string; namespace?: string | undefined }): string | null => {
+  const rename: Rename = (named) => {
     const flat = flatToolName(named)
     if (LEGAL.test(flat)) return null
     const legal = legalName(flat)
@@ -31,9 +32,24 @@ export function legaliseToolNames(request: IrRequest): LegalNames {
     ...message,
     blocks: message.blocks.map((block) => renamedBlock(block, rename)),
   }))
-  const original = (name: string): string => originals.get(name) ?? name
-  if (originals.size === 0) return { request, original }
-  return { request: { ...request, tools, messages, toolChoice: renamedChoice(request.toolChoice, rename) }, original }
+  const toolChoice = renamedChoice(request.toolChoice, rename)
+  return { request: { ...request, tools, messages, toolChoice }, original: (name) => originals.get(name) ?? name }
+}
+
+/** Nearly every request is: then none of it is copied. */
+function isLegalThroughout({ tools, messages, toolChoice }: IrRequest): boolean {
+  const isLegal = (named: { name: string; namespace?: string | undefined }): boolean => LEGAL.test(flatToolName(named))
+  const names = toolChoice?.type === 'allowed' ? toolChoice.names : toolChoice?.type === 'tool' ? [toolChoice.name] : []
+  return (
+    tools.every((tool) => tool.type === 'hosted' || isLegal(tool)) &&
+    names.every((name) => LEGAL.test(name)) &&
+    messages.every(({ blocks }) => blocks.every((block) => isLegalBlock(block, isLegal)))
+  )
+}
+
+function isLegalBlock(block: IrBlock, isLegal: (named: { name: string; namespace?: string }) => boolean): boolean {
+  if (block.type === 'tool-call') return isLegal(block)
+  return block.type !== 'tool-result' || block.name === undefined || LEGAL.test(block.name)
 }
 
 type Rename = (named: { name: string; namespace?: string | undefined }) => string | null

@@ -1,14 +1,19 @@
 /** Thoughts that are remembered, and put back for clients that drop them. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { IrBlock, Mint } from '../ir/block.ts'
+import type { IrBlock, IrThinking, Mint } from '../ir/block.ts'
 import type { IrEvent } from '../ir/event.ts'
 import type { IrRequest } from '../ir/request.ts'
 import { ownCallIds } from './call-ids.ts'
 import { createThoughtCollector, lacksThoughts, restoreThoughts, signedBy } from './thoughts.ts'
 
 const MINT: Mint = { protocol: 'anthropic-messages', account: 'acc' }
-const thought = (text: string, mint: Mint | null = MINT): IrBlock => ({ type: 'thinking', text, signature: 's', mint })
+const thought = (text: string, mint: Mint | null = MINT): IrThinking => ({
+  type: 'thinking',
+  text,
+  signature: 's',
+  mint,
+})
 const call = (id: string): IrBlock => ({ type: 'tool-call', id, name: 'f', kind: 'function', input: '{}' })
 const text: IrBlock = { type: 'text', text: 'Let me look.' }
 
@@ -76,7 +81,7 @@ describe('the thoughts of a reply', () => {
 })
 
 describe('a request whose client drops thoughts', () => {
-  const known = [thought('why')] as never
+  const known = [thought('why')]
 
   test('gets them back where its upstream wants them', () => {
     const restored = restoreThoughts(request(text, call('a'), call('b')), () => known)
@@ -85,7 +90,7 @@ describe('a request whose client drops thoughts', () => {
 
   test('gets what signs a call back directly before it', () => {
     const google: Mint = { protocol: 'google-generate', account: 'acc' }
-    const signed = [thought('', google)] as never
+    const signed = [thought('', google)]
     const restored = restoreThoughts(request(text, call('a'), call('b')), (id) => (id === 'a' ? signed : null))
     assert.deepEqual(blocksOf(restored), [text, thought('', google), call('a'), call('b')])
   })
