@@ -100,3 +100,9 @@ export class AppError extends Error {
     this.upstreamCode = options.upstreamCode
   }
 }
+
+/** The type name that clients of the public service match on; a cap is named by whose it is. */
+export function compatibleTypeOf({ code, limit }: AppError): string {
+  const isPersonal = limit?.scope === 'member' || limit?.scope === 'key'
+  return code === 'cap_reached' && isPersonal ? 'UserLimitError' : errorClassOf(code).compatibleType
+}

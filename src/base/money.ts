@@ -99,3 +99,24 @@ export function weighUsd(amount: NanoUsd, weightPpm: bigint): NanoUsd {
   if (weightPpm === WEIGHT_ONE) return amount
   return ((amount * weightPpm + WEIGHT_ONE / 2n) / WEIGHT_ONE) as NanoUsd
 }
+
+/** The largest amount that counts at most `room` in a plan of this weight; null when any amount does. */
+export function unweighUsd(room: NanoUsd, weightPpm: bigint): NanoUsd | null {
+  if (weightPpm === 0n) return null
+  if (weightPpm === WEIGHT_ONE) return room
+  return (((room + 1n) * WEIGHT_ONE - WEIGHT_ONE / 2n - 1n) / weightPpm) as NanoUsd
+}
+
+/** Tokens that an amount pays for at most, at a price per million; null when any number does. */
+export function affordableTokens(nanoUsdTokens: bigint, pricePerMillion: NanoUsd): bigint | null {
+  return pricePerMillion === 0n ? null : nanoUsdTokens / pricePerMillion
+}
+
+/** An amount as nano-dollar-tokens, the unit of `priceTokens`. */
+export function asTokenPrice(amount: NanoUsd): bigint {
+  return amount * TOKENS_PER_PRICE
+}
+
+export function addUsd(a: NanoUsd, b: NanoUsd): NanoUsd {
+  return (a + b) as NanoUsd
+}

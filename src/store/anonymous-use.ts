@@ -1,10 +1,10 @@
 /** SQL that counts requests without a key, by client address and UTC day. */
-import type { Database } from './database.ts'
+import type { Sql } from './database.ts'
 
 /** Counts one request if fewer than `limit` were counted that day. Returns whether it was counted. */
-export function countAnonymousUse(db: Database, addressHash: string, day: number, limit: number): boolean {
+export async function countAnonymousUse(sql: Sql, addressHash: string, day: number, limit: number): Promise<boolean> {
   if (limit < 1) return false
-  const changed = db.run(
+  const changed = await sql.run(
     'INSERT INTO anonymous_use (address_hash, day, used) VALUES (?, ?, 1)' +
       ' ON CONFLICT (address_hash, day) DO UPDATE SET used = anonymous_use.used + 1 WHERE anonymous_use.used < ?',
     addressHash,
@@ -15,8 +15,8 @@ export function countAnonymousUse(db: Database, addressHash: string, day: number
 }
 
 /** Requests counted that day. */
-export function loadAnonymousUse(db: Database, addressHash: string, day: number): number {
-  const row = db.get<{ used: bigint }>(
+export async function loadAnonymousUse(sql: Sql, addressHash: string, day: number): Promise<number> {
+  const row = await sql.get<{ used: bigint }>(
     'SELECT used FROM anonymous_use WHERE address_hash = ? AND day = ?',
     addressHash,
     day,
@@ -25,6 +25,6 @@ export function loadAnonymousUse(db: Database, addressHash: string, day: number)
 }
 
 /** Forgets the days before `day`: addresses are kept no longer than the limit needs them. */
-export function deleteAnonymousUseBefore(db: Database, day: number): void {
-  db.run('DELETE FROM anonymous_use WHERE day < ?', day)
+export async function deleteAnonymousUseBefore(sql: Sql, day: number): Promise<void> {
+  await sql.run('DELETE FROM anonymous_use WHERE day < ?', day)
 }

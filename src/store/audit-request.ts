@@ -1,141 +1,81 @@
-/**
- * SQL that re-derives what each request cost and was charged. The cost is computed here a second time, by the database
- * and by another route than `domain/price.ts`, so that a slip in one shows against the other.
- */
-import type { Price, PriceRates } from '../domain/catalog.ts'
-import { find, type Mismatch } from './audit.ts'
-import type { Database } from './database.ts'
-
-const BUCKETS: readonly { readonly rate: keyof PriceRates; readonly column: string }[] = [
-  { rate: 'input', column: 'input_tokens' },
-  { rate: 'cachedRead', column: 'cached_read_tokens' },
-  { rate: 'cacheWrite5m', column: 'cache_write_5m_tokens' },
-  { rate: 'cacheWrite1h', column: 'cache_write_1h_tokens' },
-  { rate: 'output', column: 'output_tokens' },
-]
-const PROMPT = 'r.input_tokens + r.cached_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens'
-const TOKENS_PER_PRICE = 1_000_000n
-const NO_UPPER_BOUND = 9_223_372_036_854_775_807n
-/** Rate rows in one statement, twelve parameters and a version each. */
-const MAX_RATE_ROWS = 200
-
-/** Settled requests whose cost is not what their tokens cost at the rates they name. */
-export function findWrongCosts(db: Database, prices: readonly Price[]): Mismatch[] {
-  const rows = prices.flatMap(rateRows)
-  const mismatches: Mismatch[] = []
-  for (let i = 0; i < rows.length; i += MAX_RATE_ROWS) {
-    mismatches.push(...findWrongCostsAmong(db, rows.slice(i, i + MAX_RATE_ROWS)))
-  }
-  return mismatches
-}
-
-type RateRow = readonly (string | bigint)[]
-
-/** Rates by range of prompt size, each rate as whole nano-dollars a token and millionths: products then fit 64 bits. */
-function rateRows(price: Price): RateRow[] {
-  const steps = [{ above: -1, ...price.base }, ...price.tiers]
-  return steps.map((rates, index) => {
-    const next = steps[index + 1]
-    const upTo = next === undefined ? NO_UPPER_BOUND : BigInt(next.above)
-    const parts = BUCKETS.flatMap(({ rate }) => [rates[rate] / TOKENS_PER_PRICE, rates[rate] % TOKENS_PER_PRICE])
-    return [price.version, BigInt(rates.above), upTo, ...parts]
-  })
-}
-
-function findWrongCostsAmong(db: Database, rows: readonly RateRow[]): Mismatch[] {
-  const columns = BUCKETS.flatMap(({ rate }) => [`${rate}_whole`, `${rate}_part`])
-  const row = `(CAST(? AS TEXT)${', CAST(? AS BIGINT)'.repeat(2 + columns.length)})`
-  const sum = (part: string): string => BUCKETS.map(({ rate, column }) => `r.${column} * p.${rate}_${part}`).join(' + ')
-  const cost = `${sum('whole')} + (${sum('part')} + 500000) / 1000000`
-  return find(
-    db,
-    `WITH p (version, above, up_to, ${columns.join(', ')}) AS (VALUES ${rows.map(() => row).join(', ')})` +
-      ` SELECT r.id AS subject, ${cost} AS expected, COALESCE(r.cost, -1) AS found FROM request r` +
-      ` JOIN p ON p.version = r.price_version AND ${PROMPT} > p.above AND ${PROMPT} <= p.up_to` +
-      ` WHERE r.state = 'settled' AND COALESCE(r.cost, -1) <> ${cost}`,
-    ...rows.flat(),
-  )
-}
-
-/** Requests that cost something without a price: free ones, and released ones, cost nothing. */
-export function findCostsWithoutCause(db: Database): Mismatch[] {
-  return find(
-    db,
-    'SELECT id AS subject, 0 AS expected, COALESCE(cost, -1) AS found FROM request' +
-      " WHERE state <> 'held' AND COALESCE(cost, -1) <> 0" +
-      " AND (state = 'released' OR price_version IS NULL OR funding = 'free')",
-  )
-}
-
-/** Price versions that requests name and nobody recorded. */
-export function findUnknownPriceVersions(db: Database): Mismatch[] {
-  return find(
-    db,
-    "SELECT r.price_version AS subject, 'recorded rates' AS expected, COUNT(*) || ' requests' AS found FROM request r" +
-      ' WHERE r.price_version IS NOT NULL' +
-      ' AND NOT EXISTS (SELECT 1 FROM price_version p WHERE p.version = r.price_version) GROUP BY r.price_version',
-  )
-}
-
-/** Charged is the cost, but never more than was held; released requests are charged nothing. */
-export function findWrongCharges(db: Database): Mismatch[] {
-  const expected = "CASE WHEN state = 'released' THEN 0 WHEN cost > hold THEN hold ELSE cost END"
-  return find(
-    db,
-    `SELECT id AS subject, ${expected} AS expected, COALESCE(charged, -1) AS found FROM request` +
-      ` WHERE state <> 'held' AND (charged IS NULL OR charged <> ${expected})`,
-  )
-}
-
-export function findChargesAboveHold(db: Database): Mismatch[] {
-  return find(
-    db,
-    "SELECT id AS subject, '0 to ' || hold AS expected, charged AS found FROM request" +
-      ' WHERE charged < 0 OR charged > hold',
-  )
-}
-
-/** The outcomes of the charge policy, by whether they are charged at all. */
-export interface OutcomeRules {
-  readonly charged: readonly string[]
-  readonly neverCharged: readonly string[]
-}
-
-/**
- * Ended requests whose state the charge policy does not have for their outcome, and outcomes it does not know. One that
- * is charged may have been released only if there was nothing to charge: no token reported or delivered.
- */
-export function findWrongOutcomes(db: Database, rules: OutcomeRules): Mismatch[] {
-  const marks = (outcomes: readonly string[]): string => outcomes.map(() => '?').join(', ')
-  return find(
-    db,
-    "SELECT r.id AS subject, 'a state that the charge policy has for the outcome' AS expected," +
-      " r.state || ' ' || COALESCE(r.outcome, 'without an outcome') AS found FROM request r WHERE NOT (r.state = 'held'" +
-      ` OR (r.state = 'settled' AND COALESCE(r.outcome, '') IN (${marks(rules.charged)}))` +
-      ` OR (r.state = 'released' AND COALESCE(r.outcome, '') IN (${marks(rules.neverCharged)}))` +
-      ` OR (r.state = 'released' AND COALESCE(r.outcome, '') IN (${marks(rules.charged)})` +
-      ` AND ${PROMPT} + r.output_tokens = 0))`,
-    ...rules.charged,
-    ...rules.neverCharged,
-    ...rules.charged,
-  )
-}
-
-/** Free requests hold and are charged nothing. */
-export function findPaidFreeRequests(db: Database): Mismatch[] {
-  return find(
-    db,
-    'SELECT id AS subject, 0 AS expected, hold + COALESCE(charged, 0) AS found FROM request' +
-      " WHERE funding = 'free' AND (hold <> 0 OR COALESCE(charged, 0) <> 0)",
-  )
-}
+/** SQL that finds request rows which contradict themselves, or the rows that belong to them. */
+import { find, findAll, type Mismatch } from './audit.ts'
+import type { Sql } from './database.ts'
 
 /** Requests that hold money since before an instant: nothing runs that long. */
-export function findStaleHolds(db: Database, beforeMs: number): Mismatch[] {
+export function findStaleHolds(sql: Sql, beforeMs: number): Promise<Mismatch[]> {
   return find(
-    db,
+    sql,
     "SELECT id AS subject, 'ended' AS expected, 'held since ' || created_at AS found FROM request" +
       " WHERE state = 'held' AND created_at < ?",
     beforeMs,
+  )
+}
+
+/** A hold grows up to what was decided at admission, and a cap on the output is part of that decision. */
+export function findWrongHoldSizes(sql: Sql): Promise<Mismatch[]> {
+  return find(
+    sql,
+    "SELECT id AS subject, 'at most ' || COALESCE(CAST(max_hold AS TEXT), 'what was decided') AS expected," +
+      " hold || COALESCE(', output capped to ' || clamped_output, '') AS found FROM request" +
+      ' WHERE hold > max_hold OR (max_hold IS NULL AND (node_id IS NOT NULL OR clamped_output IS NOT NULL))' +
+      ' OR clamped_output <= 0',
+  )
+}
+
+/**
+ * An open request knows nothing of an end. An ended one knows when it ended, under which policy and, if a node took it,
+ * by whom. What came too late is noted on ended ones alone.
+ */
+export function findWrongEnds(sql: Sql): Promise<Mismatch[]> {
+  return findAll(sql, [
+    "SELECT id AS subject, 'no trace of an end' AS expected, 'charged ' || COALESCE(CAST(charged AS TEXT), 'nothing')" +
+      " || ', ended by ' || COALESCE(ended_by, 'nobody') AS found FROM request WHERE state = 'held'" +
+      ' AND (cost IS NOT NULL OR charged IS NOT NULL OR outcome IS NOT NULL OR policy_version IS NOT NULL' +
+      ' OR ended_at IS NOT NULL OR ended_by IS NOT NULL OR late_cost IS NOT NULL)',
+    "SELECT id AS subject, 'when, by whom, under which policy' AS expected," +
+      " 'ended at ' || COALESCE(CAST(ended_at AS TEXT), 'no time') || ' by ' || COALESCE(ended_by, 'nobody')" +
+      " || ', policy ' || COALESCE(CAST(policy_version AS TEXT), 'none') AS found FROM request WHERE state <> 'held'" +
+      ' AND (ended_at IS NULL OR policy_version IS NULL OR (node_id IS NOT NULL AND ended_by IS NULL))',
+    "SELECT id AS subject, 'a late cost above zero' AS expected, late_cost AS found FROM request WHERE late_cost <= 0",
+  ])
+}
+
+/** Whoever is charged has a workspace; the account is its balance; a seat stands on what a plan pays, and on nothing else. */
+export function findWrongPayers(sql: Sql): Promise<Mismatch[]> {
+  return find(
+    sql,
+    "SELECT r.id AS subject, 'the balance of ' || COALESCE(r.workspace_id, 'a workspace') AS expected," +
+      " r.funding || COALESCE(', seat ' || r.seat_id, '') || ', ' || COALESCE(r.account_id || ', ' || a.kind || ' of '" +
+      " || COALESCE(a.workspace_id, 'nobody'), 'no account') AS found" +
+      ' FROM request r LEFT JOIN account a ON a.id = r.account_id' +
+      " WHERE (r.funding <> 'free' AND r.workspace_id IS NULL)" +
+      " OR (r.funding <> 'free' AND r.node_id IS NOT NULL AND r.account_id IS NULL)" +
+      " OR (r.account_id IS NOT NULL AND (a.id IS NULL OR a.kind <> 'balance'" +
+      " OR COALESCE(a.workspace_id, '') <> COALESCE(r.workspace_id, '')))" +
+      " OR (r.funding = 'plan' AND r.seat_id IS NULL) OR (r.funding <> 'plan' AND r.seat_id IS NOT NULL)",
+  )
+}
+
+/** Attempts are numbered from one without a gap, and nothing is settled that was never sent. */
+export function findWrongAttempts(sql: Sql): Promise<Mismatch[]> {
+  return findAll(sql, [
+    "SELECT r.id AS subject, r.attempts || ' attempts' AS expected, COALESCE(a.rows_found, 0) || ' from '" +
+      " || COALESCE(a.first_n, 0) || ' to ' || COALESCE(a.last_n, 0) AS found FROM request r LEFT JOIN" +
+      ' (SELECT request_id, COUNT(*) AS rows_found, MIN(n) AS first_n, MAX(n) AS last_n FROM attempt GROUP BY request_id) a' +
+      ' ON a.request_id = r.id WHERE r.attempts <> COALESCE(a.rows_found, 0) OR a.first_n <> 1 OR a.last_n <> a.rows_found',
+    "SELECT id AS subject, 'an attempt' AS expected, 'settled without one' AS found FROM request" +
+      " WHERE state = 'settled' AND attempts = 0",
+    "SELECT DISTINCT a.request_id AS subject, 'a request' AS expected, 'attempts alone' AS found FROM attempt a" +
+      ' WHERE NOT EXISTS (SELECT 1 FROM request r WHERE r.id = a.request_id)',
+  ])
+}
+
+/** A key names one request of its workspace that holds money or was charged. */
+export function findRepeatedIdempotencyKeys(sql: Sql): Promise<Mismatch[]> {
+  return find(
+    sql,
+    "SELECT MIN(id) AS subject, 1 AS expected, COUNT(*) AS found FROM request WHERE idempotency_key IS NOT NULL AND state <> 'released'" +
+      ' AND workspace_id IS NOT NULL GROUP BY workspace_id, idempotency_key HAVING COUNT(*) > 1',
   )
 }

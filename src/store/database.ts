@@ -1,91 +1,57 @@
-/** Opens the SQLite file, asserts that it is durable, and keeps prepared statements. */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+/**
+ * The database as every part sees it: one kind of SQL, two engines (`sqlite.ts`, `postgres.ts`).
+ *
+ * Statements use `?` for values, `ON CONFLICT`, `RETURNING` and nothing that only one engine has. What must differ
+ * stands in a comment that names its engine and is seen by that one alone: `WITHOUT ROWID` in SQLite's, `FOR UPDATE` in
+ * PostgreSQL's, as in SELECT id FROM account WHERE id = ? (then, in comment marks) postgres FOR UPDATE.
+ */
 import { AppError } from '../base/errors.ts'
-import { migrate } from './migrate.ts'
 
-/** https://www.sqlite.org/rescode.html#busy */
-const SQLITE_BUSY = 5
-
-export type SqlValue = SQLInputValue
+export type SqlValue = string | number | bigint | null
 
 /**
- * A connection with its prepared statements. Integers are read as `bigint`, because money is; `Number()` what is a
- * count or an instant.
+ * Statements of one transaction, or of none. Whole numbers are read as `bigint`, because money is; `Number()` what is a
+ * count or an instant. Calls may be issued without awaiting each: they run in the order in which they were issued, and
+ * PostgreSQL then gets them in one go.
  */
-export interface Database {
-  /** Runs one statement; returns how many rows it changed. */
-  run(sql: string, ...values: SqlValue[]): number
-  get<Row>(sql: string, ...values: SqlValue[]): Row | undefined
-  all<Row>(sql: string, ...values: SqlValue[]): Row[]
-  /** Runs statements without parameters: transactions, pragmas. */
-  exec(sql: string): void
-  close(): void
+export interface Sql {
+  /** Runs one statement; resolves with how many rows it changed. */
+  run(sql: string, ...values: SqlValue[]): Promise<number>
+  get<Row>(sql: string, ...values: SqlValue[]): Promise<Row | undefined>
+  all<Row>(sql: string, ...values: SqlValue[]): Promise<Row[]>
+  /** Runs one statement once per row of values; resolves with how many rows each changed. */
+  runEach(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<number[]>
+  /** Runs several statements without values, as migrations are. */
+  script(sql: string): Promise<void>
 }
 
-export interface DatabaseOptions {
-  /** How long a write waits for another process, such as the command line, in milliseconds. */
-  readonly busyTimeoutMs?: number
-  readonly nowMs: number
+export interface WriteOptions {
+  /** How long to wait in all for other processes, in milliseconds. */
+  readonly maxWaitMs?: number
+  /** Balances change in such a transaction alone; only `ledger/` and the first start ask for it. */
+  readonly opensLedger?: true
 }
 
-/** Opens or creates the file and migrates it. @throws AppError storage_unavailable */
-export function openDatabase(path: string, options: DatabaseOptions): Database {
-  let connection: DatabaseSync
-  try {
-    connection = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? 5000, readBigInts: true })
-  } catch (cause) {
-    throw unusable(path, cause)
-  }
-  const database = wrap(connection)
-  try {
-    // Without FULL a power cut takes acknowledged commits with it, and with them charges.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-    // Pages that many commits touch are copied back once for all of them; the file beside grows to some 16 MB.
-    database.exec('PRAGMA wal_autocheckpoint = 4000')
-    assertDurable(database)
-    migrate(database, options.nowMs)
-    return database
-  } catch (error) {
-    database.close()
-    if (error instanceof AppError || isBusy(error)) throw error
-    throw unusable(path, error)
-  }
+/** Its own statements run outside of any transaction; reads then see what is committed. */
+export interface Database extends Sql {
+  readonly engine: 'sqlite' | 'postgres'
+  /**
+   * Runs `work` in one durable transaction; what it throws undoes everything it wrote. One at a time per process.
+   * `work` awaits nothing but `sql`: a transaction that waits for the world keeps others out.
+   * @throws AppError storage_unavailable when others kept the database locked, or it cannot be reached or written.
+   */
+  write<T>(work: (sql: Sql) => Promise<T>, options?: WriteOptions): Promise<T>
+  /** Runs reads that all see the same instant. Writers are not held up. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T>
+  close(): Promise<void>
 }
 
-function unusable(path: string, cause: unknown): AppError {
-  return new AppError('storage_unavailable', `the database ${path} cannot be used: ${reasonOf(cause)}`, { cause })
-}
-
-function assertDurable(database: Database): void {
-  const mode = database.get<{ journal_mode: string }>('PRAGMA journal_mode')?.journal_mode
-  const synchronous = database.get<{ synchronous: bigint }>('PRAGMA synchronous')?.synchronous
-  if (mode !== 'wal' || synchronous !== 2n) {
-    throw new AppError('storage_unavailable', `the database is not durable here (journal ${mode}, sync ${synchronous})`)
-  }
-}
-
-function wrap(connection: DatabaseSync): Database {
-  const statements = new Map<string, StatementSync>()
-  const prepare = (sql: string): StatementSync => {
-    let statement = statements.get(sql)
-    if (!statement) {
-      statement = connection.prepare(sql)
-      statements.set(sql, statement)
-    }
-    return statement
-  }
-  return {
-    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
-    get: <Row>(sql: string, ...values: SqlValue[]) => prepare(sql).get(...values) as Row | undefined,
-    all: <Row>(sql: string, ...values: SqlValue[]) => prepare(sql).all(...values) as Row[],
-    exec: (sql) => connection.exec(sql),
-    close: () => connection.close(),
-  }
-}
-
-/** Whether an error says that another process has the file locked. */
-export function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
+/** What to tell when the storage cannot be used now; nothing was written. */
+export function storageFailure(cause: unknown): AppError {
+  return new AppError('storage_unavailable', 'the ledger cannot be written right now; nothing was charged', {
+    cause: reasonOf(cause),
+    retryAfterSeconds: 1,
+  })
 }
 
 export function reasonOf(error: unknown): string {

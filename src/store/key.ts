@@ -1,14 +1,21 @@
 /** SQL of API keys: stored as hashes, found by hash. */
-import type { Database } from './database.ts'
+import type { Cap } from '../domain/cap.ts'
+import { listCaps } from './cap.ts'
+import type { Sql } from './database.ts'
 
-/** Whose key it is and what it may draw on: everything admission needs, read in one query. */
+/** Whose key it is and what it may draw on: everything admission needs. */
 export interface KeyOwner {
   readonly keyId: string
   readonly workspaceId: string
   readonly memberId: string
+  readonly role: 'admin' | 'member'
   readonly balanceId: string
   readonly revoked: boolean
   readonly seats: readonly OwnedSeat[]
+  /** Those of the key, of its member and of the workspace. */
+  readonly caps: readonly Cap[]
+  readonly timeZone: string
+  readonly weekStart: number
 }
 
 export interface OwnedSeat {
@@ -27,12 +34,12 @@ export interface KeyRow {
   readonly revokedAtMs: number | null
 }
 
-export function insertKey(
-  db: Database,
+export async function insertKey(
+  sql: Sql,
   key: { id: string; workspaceId: string; memberId: string; name: string; hash: string; preview: string },
   nowMs: number,
-): void {
-  db.run(
+): Promise<void> {
+  await sql.run(
     'INSERT INTO api_key (id, workspace_id, member_id, name, hash, preview, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
     key.id,
     key.workspaceId,
@@ -45,12 +52,12 @@ export function insertKey(
 }
 
 /** Returns whether the key existed and was not yet revoked. */
-export function revokeKey(db: Database, keyId: string, nowMs: number): boolean {
-  return db.run('UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL', nowMs, keyId) === 1
+export async function revokeKey(sql: Sql, keyId: string, nowMs: number): Promise<boolean> {
+  return (await sql.run('UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL', nowMs, keyId)) === 1
 }
 
-export function listKeys(db: Database, workspaceId: string): KeyRow[] {
-  const rows = db.all<{
+export async function listKeys(sql: Sql, workspaceId: string): Promise<KeyRow[]> {
+  const rows = await sql.all<{
     id: string
     member_id: string
     name: string
@@ -72,34 +79,48 @@ export function listKeys(db: Database, workspaceId: string): KeyRow[] {
 }
 
 /** The owner of the key with this hash; undefined when there is none. */
-export function loadKeyOwner(db: Database, hash: string): KeyOwner | undefined {
-  const row = db.get<{
+export async function loadKeyOwner(sql: Sql, hash: string): Promise<KeyOwner | undefined> {
+  const row = await sql.get<{
     id: string
     workspace_id: string
     member_id: string
+    role: 'admin' | 'member'
     revoked_at: bigint | null
     balance: string
+    time_zone: string
+    week_start: bigint
   }>(
-    'SELECT k.id, k.workspace_id, k.member_id, k.revoked_at, a.id AS balance FROM api_key k' +
-      " JOIN account a ON a.workspace_id = k.workspace_id AND a.kind = 'balance' WHERE k.hash = ?",
+    'SELECT k.id, k.workspace_id, k.member_id, m.role, k.revoked_at, a.id AS balance, w.time_zone, w.week_start FROM api_key k' +
+      " JOIN account a ON a.workspace_id = k.workspace_id AND a.kind = 'balance'" +
+      ' JOIN workspace w ON w.id = k.workspace_id JOIN member m ON m.id = k.member_id WHERE k.hash = ?',
     hash,
   )
   if (!row) return undefined
-  const seats = db.all<{ id: string; plan_id: string; use_balance: bigint; started_at: bigint }>(
-    'SELECT id, plan_id, use_balance, started_at FROM seat WHERE member_id = ? AND ended_at IS NULL ORDER BY id',
-    row.member_id,
-  )
+  const [seats, caps] = await Promise.all([listOwnedSeats(sql, row.member_id), listCaps(sql, row.workspace_id)])
+  const subjects = [row.id, row.member_id, row.workspace_id]
   return {
     keyId: row.id,
     workspaceId: row.workspace_id,
     memberId: row.member_id,
+    role: row.role,
     balanceId: row.balance,
     revoked: row.revoked_at !== null,
-    seats: seats.map((seat) => ({
-      id: seat.id,
-      planId: seat.plan_id,
-      useBalance: seat.use_balance === 1n,
-      startedAtMs: Number(seat.started_at),
-    })),
+    seats,
+    caps: caps.filter(({ subjectId }) => subjects.includes(subjectId)),
+    timeZone: row.time_zone,
+    weekStart: Number(row.week_start),
   }
+}
+
+async function listOwnedSeats(sql: Sql, memberId: string): Promise<OwnedSeat[]> {
+  const seats = await sql.all<{ id: string; plan_id: string; use_balance: bigint; started_at: bigint }>(
+    'SELECT id, plan_id, use_balance, started_at FROM seat WHERE member_id = ? AND ended_at IS NULL ORDER BY id',
+    memberId,
+  )
+  return seats.map((seat) => ({
+    id: seat.id,
+    planId: seat.plan_id,
+    useBalance: seat.use_balance === 1n,
+    startedAtMs: Number(seat.started_at),
+  }))
 }

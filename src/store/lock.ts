@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../base/errors.ts'
-import { isBusy, reasonOf } from './database.ts'
+import { reasonOf } from './database.ts'
+import { isBusy } from './sqlite.ts'
 
 /**
  * Takes the directory's lock; the returned function gives it back. Two servers on one file would take each other's

@@ -15,11 +15,11 @@ const RATES = {
 const PRICE: Price = { version: 'v1', base: RATES, tiers: [{ above: 200_000, ...RATES, output: parseUsd('8.80') }] }
 
 describe('price versions', () => {
-  it('are written once, in the documented shape, and read back the same', (t) => {
-    const db = openTestDatabase(t)
-    savePriceVersions(db, [PRICE, PRICE], 5)
-    savePriceVersions(db, [PRICE], 6)
-    const [row, ...others] = listPriceVersions(db)
+  it('are written once, in the documented shape, and read back the same', async (t) => {
+    const db = await openTestDatabase(t)
+    await savePriceVersions(db, [PRICE, PRICE], 5)
+    await savePriceVersions(db, [PRICE], 6)
+    const [row, ...others] = await listPriceVersions(db)
     assert.ok(row)
     assert.deepEqual(others, [])
     const base =
@@ -31,16 +31,16 @@ describe('price versions', () => {
     assert.deepEqual(parsePriceVersion(row), PRICE)
   })
 
-  it('never change: other rates under a known version are refused', (t) => {
-    const db = openTestDatabase(t)
-    savePriceVersions(db, [PRICE], 5)
+  it('never change: other rates under a known version are refused', async (t) => {
+    const db = await openTestDatabase(t)
+    await savePriceVersions(db, [PRICE], 5)
     const changed = [
       { ...PRICE, base: { ...RATES, cacheWrite1h: parseUsd('2.81') } },
       { ...PRICE, tiers: [] },
       { ...PRICE, tiers: PRICE.tiers.map((tier) => ({ ...tier, above: 200_001 })) },
     ]
-    for (const price of changed) assert.throws(() => savePriceVersions(db, [price], 6), /v1 is already recorded/)
-    assert.deepEqual(parsePriceVersion(loadPriceVersion(db, 'v1') ?? { version: '', rates: '' }), PRICE)
+    for (const price of changed) await assert.rejects(savePriceVersions(db, [price], 6), /v1 is already recorded/)
+    assert.deepEqual(parsePriceVersion((await loadPriceVersion(db, 'v1')) ?? { version: '', rates: '' }), PRICE)
   })
 
   it('of a damaged row are refused, not read as free', () => {

@@ -1,7 +1,7 @@
 /** SQL of the rates that requests were charged at: one row per price version, kept for ever. */
 import { nanoUsd } from '../base/money.ts'
 import type { Price, PriceRates } from '../domain/catalog.ts'
-import type { Database } from './database.ts'
+import type { Sql } from './database.ts'
 
 export interface PriceVersionRow {
   readonly version: string
@@ -13,25 +13,25 @@ export interface PriceVersionRow {
  * Records the rates of each price that is not yet known. Call it in a transaction, before a request can name a version.
  * @throws Error when a version is known with other rates: then requests charged before could no longer be recomputed.
  */
-export function savePriceVersions(db: Database, prices: Iterable<Price>, nowMs: number): void {
+export async function savePriceVersions(sql: Sql, prices: Iterable<Price>, nowMs: number): Promise<void> {
   for (const price of prices) {
     const rates = formatRates(price)
-    const known = loadPriceVersion(db, price.version)
+    const known = await loadPriceVersion(sql, price.version)
     if (known === undefined) {
-      const sql = 'INSERT INTO price_version (version, rates, created_at) VALUES (?, ?, ?)'
-      db.run(sql, price.version, rates, nowMs)
+      const insert = 'INSERT INTO price_version (version, rates, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'
+      await sql.run(insert, price.version, rates, nowMs)
     } else if (known.rates !== rates) {
       throw new Error(`price version ${price.version} is already recorded with other rates`)
     }
   }
 }
 
-export function loadPriceVersion(db: Database, version: string): PriceVersionRow | undefined {
-  return db.get<PriceVersionRow>('SELECT version, rates FROM price_version WHERE version = ?', version)
+export function loadPriceVersion(sql: Sql, version: string): Promise<PriceVersionRow | undefined> {
+  return sql.get<PriceVersionRow>('SELECT version, rates FROM price_version WHERE version = ?', version)
 }
 
-export function listPriceVersions(db: Database): PriceVersionRow[] {
-  return db.all<PriceVersionRow>('SELECT version, rates FROM price_version ORDER BY version')
+export function listPriceVersions(sql: Sql): Promise<PriceVersionRow[]> {
+  return sql.all<PriceVersionRow>('SELECT version, rates FROM price_version ORDER BY version')
 }
 
 function formatRates(price: Price): string {

@@ -1,10 +1,12 @@
-/** SQL of workspaces, members, seats and credit grants. */
-import type { NanoUsd } from '../base/money.ts'
-import type { Database } from './database.ts'
+/** SQL of workspaces, members and seats. */
+import type { Sql } from './database.ts'
 
 export interface Workspace {
   readonly id: string
   readonly name: string
+  readonly timeZone: string
+  /** 1 is Monday, 7 is Sunday. */
+  readonly weekStart: number
 }
 
 export interface Member {
@@ -22,16 +24,38 @@ export interface Seat {
   readonly startedAtMs: number
 }
 
-export function insertWorkspace(db: Database, workspace: Workspace, nowMs: number): void {
-  db.run('INSERT INTO workspace (id, name, created_at) VALUES (?, ?, ?)', workspace.id, workspace.name, nowMs)
+export async function insertWorkspace(
+  sql: Sql,
+  workspace: Pick<Workspace, 'id' | 'name'>,
+  nowMs: number,
+): Promise<void> {
+  await sql.run('INSERT INTO workspace (id, name, created_at) VALUES (?, ?, ?)', workspace.id, workspace.name, nowMs)
 }
 
-export function listWorkspaces(db: Database): Workspace[] {
-  return db.all<Workspace>('SELECT id, name FROM workspace ORDER BY id')
+export async function listWorkspaces(sql: Sql): Promise<Workspace[]> {
+  const rows = await sql.all<{ id: string; name: string; time_zone: string; week_start: bigint }>(
+    'SELECT id, name, time_zone, week_start FROM workspace ORDER BY id',
+  )
+  return rows.map(({ id, name, time_zone: timeZone, week_start: weekStart }) => ({
+    id,
+    name,
+    timeZone,
+    weekStart: Number(weekStart),
+  }))
 }
 
-export function insertMember(db: Database, member: Member, nowMs: number): void {
-  db.run(
+/** Windows that are open keep their bounds; later ones follow the new calendar. */
+export async function setCalendar(
+  sql: Sql,
+  workspaceId: string,
+  calendar: { readonly timeZone: string; readonly weekStart: number },
+): Promise<void> {
+  const set = 'UPDATE workspace SET time_zone = ?, week_start = ? WHERE id = ?'
+  await sql.run(set, calendar.timeZone, calendar.weekStart, workspaceId)
+}
+
+export async function insertMember(sql: Sql, member: Member, nowMs: number): Promise<void> {
+  await sql.run(
     'INSERT INTO member (id, workspace_id, name, role, created_at) VALUES (?, ?, ?, ?, ?)',
     member.id,
     member.workspaceId,
@@ -41,15 +65,15 @@ export function insertMember(db: Database, member: Member, nowMs: number): void 
   )
 }
 
-export function listMembers(db: Database, workspaceId: string): Member[] {
-  return db.all<Member>(
+export function listMembers(sql: Sql, workspaceId: string): Promise<Member[]> {
+  return sql.all<Member>(
     'SELECT id, workspace_id AS "workspaceId", name, role FROM member WHERE workspace_id = ? ORDER BY id',
     workspaceId,
   )
 }
 
-export function insertSeat(db: Database, seat: Seat & { readonly workspaceId: string }): void {
-  db.run(
+export async function insertSeat(sql: Sql, seat: Seat & { readonly workspaceId: string }): Promise<void> {
+  await sql.run(
     'INSERT INTO seat (id, workspace_id, member_id, plan_id, use_balance, started_at) VALUES (?, ?, ?, ?, ?, ?)',
     seat.id,
     seat.workspaceId,
@@ -60,17 +84,23 @@ export function insertSeat(db: Database, seat: Seat & { readonly workspaceId: st
   )
 }
 
-export function setSeatUseBalance(db: Database, seatId: string, useBalance: boolean): boolean {
-  return db.run('UPDATE seat SET use_balance = ? WHERE id = ?', useBalance ? 1 : 0, seatId) === 1
+export async function setSeatUseBalance(sql: Sql, seatId: string, useBalance: boolean): Promise<boolean> {
+  return (await sql.run('UPDATE seat SET use_balance = ? WHERE id = ?', useBalance ? 1 : 0, seatId)) === 1
 }
 
-export function endSeat(db: Database, seatId: string, nowMs: number): boolean {
-  return db.run('UPDATE seat SET ended_at = ? WHERE id = ? AND ended_at IS NULL', nowMs, seatId) === 1
+export async function endSeat(sql: Sql, seatId: string, nowMs: number): Promise<boolean> {
+  return (await sql.run('UPDATE seat SET ended_at = ? WHERE id = ? AND ended_at IS NULL', nowMs, seatId)) === 1
 }
 
 /** The seats in use of a workspace's members, oldest first. */
-export function listSeats(db: Database, workspaceId: string): Seat[] {
-  const rows = db.all<{ id: string; member_id: string; plan_id: string; use_balance: bigint; started_at: bigint }>(
+export async function listSeats(sql: Sql, workspaceId: string): Promise<Seat[]> {
+  const rows = await sql.all<{
+    id: string
+    member_id: string
+    plan_id: string
+    use_balance: bigint
+    started_at: bigint
+  }>(
     'SELECT id, member_id, plan_id, use_balance, started_at FROM seat WHERE workspace_id = ? AND ended_at IS NULL ORDER BY id',
     workspaceId,
   )
@@ -81,24 +111,4 @@ export function listSeats(db: Database, workspaceId: string): Seat[] {
     useBalance: row.use_balance === 1n,
     startedAtMs: Number(row.started_at),
   }))
-}
-
-export interface CreditGrant {
-  readonly id: string
-  readonly workspaceId: string
-  readonly source: 'demo' | 'operator'
-  readonly amount: NanoUsd
-  readonly note: string
-}
-
-export function insertGrant(db: Database, grant: CreditGrant, nowMs: number): void {
-  db.run(
-    'INSERT INTO credit_grant (id, workspace_id, source, amount, note, created_at) VALUES (?, ?, ?, ?, ?, ?)',
-    grant.id,
-    grant.workspaceId,
-    grant.source,
-    grant.amount,
-    grant.note,
-    nowMs,
-  )
 }
