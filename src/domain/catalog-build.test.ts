@@ -248,6 +248,19 @@ describe('plans and aliases', () => {
     assert.equal(plan?.windows.length, 3)
   })
 
+  test('windows of every kind are built', () => {
+    const windows = [
+      { name: 'burst', kind: 'sliding', hours: 0.1, limit: 1 },
+      { name: 'daily', kind: 'calendar', unit: 'day', limit: 2 },
+      { name: 'seat day', kind: 'anchored', unit: 'day', limit: '2.5' },
+    ] as const
+    assert.deepEqual(buildForTest({ plans: { go: { windows: [...windows] } } }).plans.get('go')?.windows, [
+      { name: 'burst', kind: 'sliding', lengthMs: 360_000, unit: null, limit: 1_000_000_000n },
+      { name: 'daily', kind: 'calendar', lengthMs: 0, unit: 'day', limit: 2_000_000_000n },
+      { name: 'seat day', kind: 'anchored', lengthMs: 0, unit: 'day', limit: 2_500_000_000n },
+    ])
+  })
+
   test('a chain of aliases is followed at once, and an alias wins over a model of its name', () => {
     const catalog = buildForTest({ aliases: { a: 'gpt-5.4-nano', 'gpt-5.4-nano': 'sim/echo' } })
     assert.equal(bareModelId(catalog, 'opencode/a'), 'sim/echo')

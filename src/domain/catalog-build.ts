@@ -13,6 +13,7 @@ import type {
   Provider,
   Route,
   Timeouts,
+  Webhook,
   WindowSpec,
 } from './catalog.ts'
 import {
@@ -25,13 +26,18 @@ import {
 import { resolveQuirks } from './catalog-quirks.ts'
 import { resolveAlias } from './config-check.ts'
 import { DEFAULTS } from './config-defaults.ts'
+import { trafficLimits } from './config-limits-schema.ts'
 import type { PriceEntry, PriceTierEntry, RouteEntry } from './config-model-schema.ts'
 import type { PlanEntry, WindowEntry } from './config-plan-schema.ts'
 import type { Config } from './config-schema.ts'
+import type { WebhookEntries } from './config-webhooks-schema.ts'
+import { EVENT_TYPES } from './event.ts'
 
 export interface BuildOptions {
   /** Where the simulated upstream listens, known at run time only: `http://127.0.0.1:40001/v1`. */
   readonly simulatedBaseUrl: string
+  /** The signing secret of each receiver of events, by its name; none on the command line. */
+  readonly webhookSecrets?: ReadonlyMap<string, string>
 }
 
 /** Both protocols of the simulated upstream hang under one address. */
@@ -63,7 +69,9 @@ export function buildCatalog(
     plans: new Map([...merged.plans].map(([id, entry]) => [id, buildPlan(id, entry)])),
     aliases: buildAliases(config?.aliases ?? {}),
     anonymous: { requestsPerDay: config?.anonymous?.requestsPerDay ?? DEFAULTS.anonymousRequestsPerDay },
+    limits: trafficLimits(config?.limits),
     keepAliveMs: Math.round((config?.server?.keepAliveSeconds ?? DEFAULTS.keepAliveSeconds) * 1000),
+    webhooks: buildWebhooks(config?.webhooks ?? {}, options.webhookSecrets ?? new Map()),
   }
 }
 
@@ -88,6 +96,7 @@ function buildProvider(
     training: entry.training,
     timeouts: buildTimeouts(entry.timeouts ?? {}),
     maxConnections: entry.maxConnections ?? DEFAULTS.maxConnections,
+    onClientAbort: entry.onClientAbort ?? DEFAULTS.onClientAbort,
   }
   return withSecret(provider, apiKey)
 }
@@ -108,6 +117,13 @@ function buildTimeouts(entry: NonNullable<MergedProvider['entry']['timeouts']>):
     idleMs: entry.idleMs ?? DEFAULTS.timeouts.idleMs,
     totalMs: entry.totalMs ?? DEFAULTS.timeouts.totalMs,
   }
+}
+
+function buildWebhooks(entries: WebhookEntries, secrets: ReadonlyMap<string, string>): Webhook[] {
+  return Object.entries(entries).map(([name, { url, events }]) => {
+    const webhook: Omit<Webhook, 'secret'> = { name, url, events: events ?? EVENT_TYPES }
+    return Object.defineProperty(webhook, 'secret', { value: secrets.get(name), enumerable: false }) as Webhook
+  })
 }
 
 /** Not enumerable, so that a provider in a log line, a JSON answer or an assertion message does not show it. */
@@ -255,7 +271,7 @@ function buildPlan(id: string, entry: PlanEntry): Plan {
 
 function buildWindow(entry: WindowEntry): WindowSpec {
   const limit = parseUsd(entry.limit)
-  if (entry.kind !== 'session') return { name: entry.name, kind: entry.kind, lengthMs: 0, unit: entry.unit, limit }
+  if ('unit' in entry) return { name: entry.name, kind: entry.kind, lengthMs: 0, unit: entry.unit, limit }
   return { name: entry.name, kind: entry.kind, lengthMs: Math.round(entry.hours * HOUR_MS), unit: null, limit }
 }
 

@@ -6,6 +6,7 @@
 import type { NanoUsd } from '../base/money.ts'
 import type { Quirks } from '../base/quirks.ts'
 import type { Product, Protocol } from '../base/words.ts'
+import type { EventType } from './event.ts'
 
 /** Prices in nano-dollars per one million tokens. */
 export interface PriceRates {
@@ -56,6 +57,8 @@ export interface Provider {
   readonly timeouts: Timeouts
   /** Sockets at most, per endpoint. */
   readonly maxConnections: number
+  /** What becomes of an answer whose client has left: read on for a short while, to learn what it cost, or broken off. */
+  readonly onClientAbort: 'drain' | 'cancel'
 }
 
 export interface Route {
@@ -110,10 +113,10 @@ export interface Model {
 export interface WindowSpec {
   /** `5 hour`, `weekly`, `monthly`. */
   readonly name: string
-  readonly kind: 'session' | 'calendar' | 'anchored'
-  /** Length of a `session` window in milliseconds; 0 for the other kinds. */
+  readonly kind: 'session' | 'calendar' | 'anchored' | 'sliding'
+  /** Length of a `session` or `sliding` window in milliseconds; 0 for the other kinds. */
   readonly lengthMs: number
-  readonly unit: 'week' | 'month' | null
+  readonly unit: 'day' | 'week' | 'month' | null
   readonly limit: NanoUsd
 }
 
@@ -131,6 +134,25 @@ export interface AnonymousLimit {
   readonly requestsPerDay: number
 }
 
+/** A rate at which requests are taken. */
+export interface RateLimit {
+  readonly requestsPerMinute: number
+  /** How many may come at once; at least one. */
+  readonly burst: number
+}
+
+/** What each caller may send, whatever it is charged. Null: no limit. */
+export interface TrafficLimits {
+  /** Per key. */
+  readonly key: RateLimit | null
+  /** Requests of one key under way at once. */
+  readonly inFlight: number | null
+  /** Per client address, for requests without a valid key. */
+  readonly address: RateLimit | null
+  /** How often the very same body may be sent within so many seconds. */
+  readonly loop: { readonly repeats: number; readonly seconds: number } | null
+}
+
 export interface Catalog {
   readonly providers: ReadonlyMap<string, Provider>
   /** Every model by product and bare id, also those without a route. */
@@ -139,8 +161,21 @@ export interface Catalog {
   /** Alternative ids → bare id, for the side calls of agents. */
   readonly aliases: ReadonlyMap<string, string>
   readonly anonymous: AnonymousLimit
+  readonly limits: TrafficLimits
   /** How long a stream may be silent before it gets a sign of life; 0: none is sent. */
   readonly keepAliveMs: number
+  /** Who is told of events. */
+  readonly webhooks: readonly Webhook[]
+}
+
+/** A receiver of events. */
+export interface Webhook {
+  /** Its key in the file: deliveries name it by that. */
+  readonly name: string
+  readonly url: string
+  /** Signs what is posted, already resolved; absent where no credential is looked up, and nothing can be sent. */
+  readonly secret: string | undefined
+  readonly events: readonly EventType[]
 }
 
 const ID_PREFIX = /^(?:opencode|opencode-go|zendo)\//

@@ -16,6 +16,7 @@ const table: Record<Outcome, readonly (readonly [number, number] | null)[]> = {
   complete: [[100, 40], [100, 30], [90, 30], null],
   filtered: [[100, 40], [100, 30], [90, 30], null],
   client_stopped: [[100, 40], [100, 30], [90, 30], null],
+  limit_stopped: [[100, 40], [100, 30], [90, 30], null],
   upstream_cut: [[100, 40], [100, 30], [0, 30], null],
   empty: [null, null, null, null],
   upstream_failed: [null, null, null, null],

@@ -1,42 +1,95 @@
 /**
- * The published table of which outcome costs what (`docs/reference/charge-policy.md`). The table is the code: the
- * gateway names an outcome, and this decides what is charged.
+ * The published table of which outcome costs what (`GET /api/charge-policy`, `docs/reference/charge-policy.md`). The
+ * table is the code: the gateway names an outcome, and this decides what is charged. Its words are published as they
+ * stand here.
  */
 import { NO_USAGE, type Usage } from '../base/usage.ts'
 
 /** Changes with the table; stands on each request row. */
-export const CHARGE_POLICY_VERSION = 1
+export const CHARGE_POLICY_VERSION = 2
 
-/**
- * - `nothing`: never charged.
- * - `usage_or_estimate`: the upstream's usage, else prompt and delivered content, marked estimated.
- * - `usage_or_delivered`: the upstream's usage, else the delivered tokens alone, marked estimated.
- */
-type ChargeRule = 'nothing' | 'usage_or_estimate' | 'usage_or_delivered'
+/** What a rule charges, in public words. `chargeableUsage` does what they say. */
+const chargeRules = {
+  nothing: 'nothing',
+  usage_or_estimate:
+    "the upstream's usage; if it gave none, an estimate of prompt and delivered content; nothing when nothing was delivered or counted",
+  usage_or_delivered:
+    "the upstream's usage if it was final; else the delivered tokens, and the prompt only where the upstream had counted it",
+} as const satisfies Record<string, string>
+
+export type ChargeRule = keyof typeof chargeRules
+
+interface ChargePolicyRow {
+  /** When a request has this outcome, in public words. */
+  readonly when: string
+  readonly rule: ChargeRule
+}
 
 const chargePolicy = {
-  /** The answer ended as its protocol says. */
-  complete: 'usage_or_estimate',
-  /** The model or its vendor withheld or refused the answer. */
-  filtered: 'usage_or_estimate',
-  /** Complete, but without any text, reasoning or tool call. */
-  empty: 'nothing',
-  /** The client left before the end. */
-  client_stopped: 'usage_or_estimate',
-  /** The upstream's stream ended, broke off, stalled or reported an error after output. */
-  upstream_cut: 'usage_or_delivered',
-  /** The upstream answered with an error, or failed before any output. */
-  upstream_failed: 'nothing',
-  /** Zendo itself failed: crash, shutdown, storage. */
-  operator_fault: 'nothing',
-} as const satisfies Record<string, ChargeRule>
+  complete: { when: 'the answer ended as its protocol says', rule: 'usage_or_estimate' },
+  filtered: { when: 'the model or its vendor withheld or refused the answer', rule: 'usage_or_estimate' },
+  client_stopped: {
+    when: "the client left before the end; for a limited time the answer is read on, to learn the upstream's usage",
+    rule: 'usage_or_estimate',
+  },
+  limit_stopped: {
+    when: 'Zendo ended the stream as at its length limit: the balance or a limit had no room for more of it, or it went far beyond the output asked for',
+    rule: 'usage_or_estimate',
+  },
+  upstream_cut: {
+    when: 'the stream ended, broke off, stalled or reported an error after output',
+    rule: 'usage_or_delivered',
+  },
+  upstream_failed: { when: 'the upstream refused the request, or failed before any output', rule: 'nothing' },
+  empty: {
+    when: 'a complete answer without text, reasoning or tool call (unless it ended at its length limit)',
+    rule: 'nothing',
+  },
+  operator_fault: { when: 'Zendo itself failed: crash, storage, shutdown', rule: 'nothing' },
+} as const satisfies Record<string, ChargePolicyRow>
+
+/** What holds for every outcome, in public words. */
+const CHARGE_TERMS: readonly string[] = [
+  'A request that Zendo refuses has no row and no charge.',
+  'One request is one charge: attempts at other providers that came to nothing are shown, and never charged.',
+  'A charge is tokens times rates, summed over disjoint buckets (uncached input, cache reads, cache writes of five minutes and of one hour, output; reasoning is part of the output), rounded once to the nearest nano-dollar, halves up.',
+  "The rates are those of the price version that was in force when the request was admitted. A tier's rates apply to the whole request once its prompt, cached tokens included, is larger than the tier's threshold.",
+  'A charge never exceeds what was held for the request; if the upstream used more, the difference is borne by the operator (`write_off` in the ledger).',
+  'Estimates are marked `estimated` on the row: the prompt counts as one token per four bytes of the request, the output as one per four bytes of delivered content.',
+  "A plan counts the charge times the model's weight in each of its windows, rounded to the nearest nano-dollar, halves up. Free models cost nothing and count nowhere.",
+  'Stream and non-stream of the same answer cost the same.',
+]
 
 export type Outcome = keyof typeof chargePolicy
 
 export const OUTCOMES = Object.keys(chargePolicy) as readonly Outcome[]
 
 export function chargeRuleOf(outcome: Outcome): ChargeRule {
-  return chargePolicy[outcome]
+  return chargePolicy[outcome].rule
+}
+
+/** The table as it is published (`GET /api/charge-policy`). */
+export interface PublishedChargePolicy {
+  readonly version: number
+  readonly outcomes: readonly {
+    readonly outcome: Outcome
+    readonly when: string
+    readonly rule: ChargeRule
+    /** The words of the rule. */
+    readonly charge: string
+  }[]
+  readonly terms: readonly string[]
+}
+
+export function publishChargePolicy(): PublishedChargePolicy {
+  return {
+    version: CHARGE_POLICY_VERSION,
+    outcomes: OUTCOMES.map((outcome) => {
+      const { when, rule } = chargePolicy[outcome]
+      return { outcome, when, rule, charge: chargeRules[rule] }
+    }),
+    terms: CHARGE_TERMS,
+  }
 }
 
 export interface Delivery {

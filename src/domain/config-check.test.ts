@@ -218,9 +218,27 @@ describe('refusals', () => {
     ],
     [
       'an unknown kind of window',
-      '{"plans":{"go":{"windows":[{"name":"w","kind":"sliding","hours":1,"limit":1}]}}}',
+      '{"plans":{"go":{"windows":[{"name":"w","kind":"rolling","hours":1,"limit":1}]}}}',
       'plans.go.windows.0.kind',
-      /session, calendar or anchored/,
+      /session, calendar, anchored or sliding/,
+    ],
+    [
+      'a sliding window of half minutes',
+      '{"plans":{"go":{"windows":[{"name":"w","kind":"sliding","hours":0.0083333333,"limit":1}]}}}',
+      'plans.go.windows.0.hours',
+      /whole minutes/,
+    ],
+    [
+      'a session of half seconds',
+      '{"plans":{"go":{"windows":[{"name":"w","kind":"session","hours":0.000138888889,"limit":1}]}}}',
+      'plans.go.windows.0.hours',
+      /whole seconds/,
+    ],
+    [
+      'a window of a unit that is no period',
+      '{"plans":{"go":{"windows":[{"name":"w","kind":"calendar","unit":"hour","limit":1}]}}}',
+      'plans.go.windows.0.unit',
+      /day, week or month/,
     ],
     [
       'a new plan without a price',

@@ -6,6 +6,7 @@ import { PRODUCTS, PROTOCOLS } from '../base/words.ts'
 export const DEFAULTS = {
   timeouts: { connectMs: 5000, headersMs: 120_000, idleMs: 120_000, totalMs: 3_600_000 },
   maxConnections: 256,
+  onClientAbort: 'drain',
   products: ['zen'],
   protocol: 'openai-chat',
   context: 131_072,

@@ -50,6 +50,8 @@ const FULL = `// every key once
   },
   "aliases": { "gpt-5.4-nano": "glm-5.2", "small": "gpt-5.4-nano" },
   "anonymous": { "requestsPerDay": 50 },
+  "limits": { "key": { "requestsPerMinute": 300, "burst": 30, "inFlight": null },
+              "address": { "requestsPerMinute": 60, "burst": 10 }, "loop": { "repeats": 0, "seconds": 30 } },
   "server": { "trustedProxies": ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1"], "maxBodyBytes": 1048576,
               "keepAliveSeconds": 0.05 },
 }

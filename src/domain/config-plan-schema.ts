@@ -5,6 +5,11 @@ import { positiveUsd, text, usd } from './config-values.ts'
 
 const windowName = text(32).describe('Shown to clients and in errors; unique in the plan.')
 const windowLimit = positiveUsd.describe('Dollars of (weighted) list price.')
+const hours = z
+  .number({ error: 'expected a number of hours' })
+  .positive({ error: 'must be above zero' })
+  .max(8784, { error: 'must not be above 8784 (a year)' })
+
 const windowEntry = z.discriminatedUnion(
   'kind',
   [
@@ -13,24 +18,30 @@ const windowEntry = z.discriminatedUnion(
       kind: z
         .literal('session')
         .describe(
-          '`session` opens with the first request and lasts `hours`; `calendar` follows the calendar; `anchored` runs from the start of the seat.',
+          '`session` opens with the first request and lasts `hours`; `sliding` sums the last `hours`; `calendar` follows the calendar of the workspace; `anchored` runs from the start of the seat.',
         ),
-      hours: z
-        .number({ error: 'expected a number of hours' })
-        .positive({ error: 'must be above zero' })
-        .max(8784, { error: 'must not be above 8784 (a year)' })
-        .refine((hours) => isWholeSeconds(hours), { error: 'must be whole seconds' })
-        .describe('Length; for `session` only.'),
+      hours: hours
+        .refine((length) => isWhole(length * 3600), { error: 'must be whole seconds' })
+        .describe('Length, in whole seconds; of a `sliding` window in whole minutes. For `session` and `sliding`.'),
+      limit: windowLimit,
+    }),
+    z.strictObject({
+      name: windowName,
+      kind: z.literal('sliding'),
+      // What it counts leaves it in sixty steps, of at least a second each.
+      hours: hours.refine((length) => isWhole(length * 60), { error: 'must be whole minutes' }),
       limit: windowLimit,
     }),
     z.strictObject({
       name: windowName,
       kind: z.enum(['calendar', 'anchored']),
-      unit: z.enum(['week', 'month'], { error: 'expected week or month' }).describe('For `calendar` and `anchored`.'),
+      unit: z
+        .enum(['day', 'week', 'month'], { error: 'expected day, week or month' })
+        .describe('For `calendar` and `anchored`.'),
       limit: windowLimit,
     }),
   ],
-  { error: 'expected a kind of window: session, calendar or anchored' },
+  { error: 'expected a kind of window: session, calendar, anchored or sliding' },
 )
 
 export const planEntry = z.strictObject({
@@ -58,6 +69,6 @@ export type PlanEntry = z.infer<typeof planEntry>
 export type WindowEntry = z.infer<typeof windowEntry>
 
 /** Decimal fractions of an hour are not exact in binary, hence the tolerance. */
-function isWholeSeconds(hours: number): boolean {
-  return Math.abs(hours * 3600 - Math.round(hours * 3600)) < 1e-6
+function isWhole(units: number): boolean {
+  return Math.abs(units - Math.round(units)) < 1e-6
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { PROTOCOLS } from '../base/words.ts'
 import { DEFAULTS, flag, protocol } from './config-defaults.ts'
+import { limitsEntry } from './config-limits-schema.ts'
 import { modelEntry } from './config-model-schema.ts'
 import { planEntry } from './config-plan-schema.ts'
 import { providerQuirks } from './config-quirks-schema.ts'
@@ -17,6 +18,7 @@ import {
   text,
   timeoutMs,
 } from './config-values.ts'
+import { webhookEntries } from './config-webhooks-schema.ts'
 
 const timeouts = z.strictObject({
   connectMs: timeoutMs.optional().describe('Until a connection stands.').meta({ default: DEFAULTS.timeouts.connectMs }),
@@ -64,6 +66,13 @@ export const providerEntry = z.strictObject({
     .optional()
     .describe('Connections at most, per address.')
     .meta({ default: DEFAULTS.maxConnections }),
+  onClientAbort: z
+    .enum(['drain', 'cancel'], { error: 'expected drain or cancel' })
+    .optional()
+    .describe(
+      'When a client leaves before the end of its answer: `drain` reads on for up to a second, so that the usage the upstream reports can be charged; `cancel` breaks the answer off at once, for upstreams that then stop counting. What was delivered is charged as an estimate where no usage came. At most 64 answers are read on at once in each process, 32 of one key; more are broken off.',
+    )
+    .meta({ default: DEFAULTS.onClientAbort }),
   quirks: providerQuirks
     .optional()
     .describe("What this upstream does differently from the protocol's own vendor, by protocol."),
@@ -114,7 +123,13 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('Other ids under which clients may call a model: id → id. An alias wins over a model of the same id.'),
   anonymous: anonymous.optional().describe('Use without a key.'),
+  limits: limitsEntry
+    .optional()
+    .describe(
+      'How many requests are taken, whatever they cost. Counted in memory: of several worker processes each takes its share of a rate and of the requests under way.',
+    ),
   server: server.optional().describe('The HTTP server.'),
+  webhooks: webhookEntries.optional(),
 })
 
 export type Config = z.infer<typeof configSchema>

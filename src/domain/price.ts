@@ -22,8 +22,8 @@ export function chargeForUsage(price: Price, usage: Usage): NanoUsd {
   )
 }
 
-/** The most a request can cost: its prompt bound and output cap, each at the dearest rate that could apply. */
-export function worstCaseCharge(price: Price, promptBound: number, outputCap: number): NanoUsd {
+/** The dearest rates that could apply to a prompt of at most this many tokens: of any bucket, in any tier within reach. */
+export function dearestRates(price: Price, promptBound: number): { readonly input: NanoUsd; readonly output: NanoUsd } {
   let input = dearestPromptRate(price.base)
   let output = price.base.output
   for (const tier of price.tiers) {
@@ -31,6 +31,12 @@ export function worstCaseCharge(price: Price, promptBound: number, outputCap: nu
     input = maxUsd(input, dearestPromptRate(tier))
     output = maxUsd(output, tier.output)
   }
+  return { input, output }
+}
+
+/** The most a request can cost: its prompt bound and output cap, each at the dearest rate that could apply. */
+export function worstCaseCharge(price: Price, promptBound: number, outputCap: number): NanoUsd {
+  const { input, output } = dearestRates(price, promptBound)
   return roundHoldUp(priceTokens(promptBound, input) + priceTokens(outputCap, output))
 }
 

@@ -10,6 +10,7 @@ import type { Mint } from './ir/block.ts'
 import type { IrEvent, IrFinish } from './ir/event.ts'
 import type { IrReply } from './ir/reply.ts'
 import type { IrRequest } from './ir/request.ts'
+import type { EndDetail } from './polite-end.ts'
 import type { Finish } from './reply-summary.ts'
 import type { WireObject } from './wire-value.ts'
 
@@ -71,6 +72,8 @@ export interface ReplyEnd {
   readonly usage: Usage | null
   /** The exact charge in dollars, for the usage object; null unless the client asked for it. */
   readonly cost: string | null
+  /** Why it was ended before its model had ended it, for the client to read; absent otherwise. */
+  readonly detail?: EndDetail | undefined
 }
 
 export interface StreamDecoder {

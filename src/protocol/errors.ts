@@ -5,7 +5,7 @@
  * `error: {type, message}`, `request_id`), Google `google.rpc.Status` with `ErrorInfo` and `RetryInfo`, and the
  * public service's one shape for all of them (`type: "error"`, `error: {type, message}`, `metadata.limitName`).
  */
-import { type AppError, type ErrorCode, errorClassOf, type LimitDetail } from '../base/errors.ts'
+import { type AppError, compatibleTypeOf, type ErrorCode, errorClassOf, type LimitDetail } from '../base/errors.ts'
 import { formatInstant, secondsUntil } from '../base/time.ts'
 import type { Protocol } from '../base/words.ts'
 import type { ClientProfile } from './client-profile.ts'
@@ -162,7 +162,7 @@ function codexLimitHeaders({ message }: AppError): Record<string, string> {
 export function commonError(error: AppError, context: ErrorContext): Members {
   return {
     message: error.message,
-    type: errorClassOf(error.code).compatibleType,
+    type: compatibleTypeOf(error),
     // A refusal of the upstream is told in its own words, whatever protocol they are translated to.
     code: error.upstreamCode ?? error.code,
     param: error.param ?? null,

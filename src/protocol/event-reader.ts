@@ -1,7 +1,9 @@
 /** What a protocol knows about the events of its streamed replies; `stream-reader.ts` relays by it. */
+import type { Usage } from '../base/usage.ts'
 import type { StreamPosition } from './codec.ts'
 import type { Spotted } from './event-spotter.ts'
-import type { ReplySummary } from './reply-summary.ts'
+import type { Frame, PoliteEnd } from './polite-end.ts'
+import type { Finish, ReplySummary } from './reply-summary.ts'
 import type { SseBlock } from './sse.ts'
 
 /**
@@ -21,6 +23,15 @@ export interface EventReader {
   summary(): ReplySummary
   /** Where an error event would stand, for wires that number their events. */
   position?(): StreamPosition
+  /** See `StreamReader`. Cheap: it is asked for after every chunk. */
+  outputTokens(): number
+  /** Why the model has ended, once it has told so for good: only counters can follow. */
+  namedFinish(): Finish | null
+  /**
+   * What completes the client's stream after the events so far, as if the model had met its cap on output; after a named
+   * finish, what is missing behind that.
+   */
+  endEarly(end: PoliteEnd): readonly Frame[]
 }
 
 /** How much output went by, over all events. */
@@ -55,4 +66,9 @@ const BYTES_PER_TOKEN = 4
 export function estimateTokens(delivered: Delivered): number {
   if (!hasOutput(delivered)) return 0
   return Math.max(1, Math.ceil((delivered.textBytes + delivered.reasoningBytes) / BYTES_PER_TOKEN))
+}
+
+/** The larger of what was delivered and what the upstream has counted itself: hidden reasoning is in the second only. */
+export function outputSoFar(delivered: Delivered, usage: Usage | null): number {
+  return Math.max(estimateTokens(delivered), usage?.output ?? 0)
 }

@@ -11,15 +11,16 @@ import { createSseScanner, type SseScanner, type SseScannerOptions } from './sse
 /** `array`: the elements of one JSON array, as Google streams without `alt=sse`. */
 export type StreamForm = 'sse' | 'array'
 
-const READERS: Readonly<Record<Protocol, (stripUsage: boolean) => EventReader>> = {
+const READERS: Readonly<Record<Protocol, (stripUsage: boolean, answers: number) => EventReader>> = {
   'openai-chat': createChatReader,
   'openai-responses': createResponsesReader,
   'anthropic-messages': createMessagesReader,
   'google-generate': createGoogleReader,
 }
 
-export function createEventReader(protocol: Protocol, stripUsage: boolean): EventReader {
-  return READERS[protocol](stripUsage)
+/** `answers`: how many were asked for, all of which an early end has to end. */
+export function createEventReader(protocol: Protocol, stripUsage: boolean, answers = 1): EventReader {
+  return READERS[protocol](stripUsage, answers)
 }
 
 export function createScanner(form: StreamForm, options: SseScannerOptions): SseScanner {

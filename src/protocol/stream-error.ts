@@ -2,7 +2,7 @@
  * Writes an error after the first byte, in the protocol's own form. Nothing may follow it: chat gets no `[DONE]`,
  * messages no `message_stop`, Responses no second terminal event, and Google's connection is cut.
  */
-import { type AppError, errorClassOf } from '../base/errors.ts'
+import { type AppError, compatibleTypeOf, errorClassOf } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
 import type { StreamPosition } from './codec.ts'
 import { commonError, type ErrorContext, encodeError } from './errors.ts'
@@ -28,7 +28,7 @@ export function encodeStreamError(protocol: Protocol, error: AppError, context: 
       return encodeFailure(context.position, {
         message: error.message,
         code: error.upstreamCode ?? error.code,
-        type: errorClassOf(error.code).compatibleType,
+        type: compatibleTypeOf(error),
         createdAtMs: context.nowMs,
         model: context.model,
         requestId: context.requestId,

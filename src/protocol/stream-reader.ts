@@ -9,6 +9,7 @@ import type { StreamPosition } from './codec.ts'
 import { addCost, hasClosingUsage } from './cost.ts'
 import type { EventReader, Verdict } from './event-reader.ts'
 import { createEventReader, createScanner, type StreamForm } from './event-readers.ts'
+import { type ArrayPlace, framesAsBytes, type PoliteEnd } from './polite-end.ts'
 import type { ReplySummary } from './reply-summary.ts'
 import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
 import { parseJson } from './wire-value.ts'
@@ -27,14 +28,25 @@ export interface StreamReader {
   /**
    * Null while running; once decided it stays. `complete`: the terminal event came, or (where the protocol has none) a
    * finish reason and then the end. `error`: the upstream sent an error event, or a terminal event with too much
-   * behind it at once. `cut`: the body ended without any of these.
+   * behind it at once. `cut`: the body ended without any of these. `stopped`: by `endPolitely`.
    */
-  readonly ending: 'complete' | 'error' | 'cut' | null
+  readonly ending: 'complete' | 'error' | 'cut' | 'stopped' | null
+  /**
+   * Ends the reply here, after the events that were passed on, as one that met its cap on output; `takeHeld` then gives
+   * what completes the client's stream. What still comes from the upstream goes nowhere and counts for nothing. Does
+   * nothing once `ending` is decided. A model that has told already why it ended keeps its reason (`reply.finish`).
+   */
+  endPolitely(end: PoliteEnd): void
   /**
    * Takes out what is kept back, with the charge put into its usage when one is given. Afterwards `push` hands later
-   * bytes straight through.
+   * bytes straight through (of a reply that was not `stopped`).
    */
   takeHeld(cost?: string | null): Buffer[]
+  /**
+   * Output tokens so far, cheap to read after every chunk: one for each four bytes of what was delivered (texts, shown
+   * reasoning, input of tools), or what the upstream has counted itself when that is more.
+   */
+  readonly outputTokens: number
   readonly reply: ReplySummary
   /** Where an error event would stand. */
   position(): StreamPosition
@@ -45,6 +57,8 @@ export interface StreamReaderOptions extends SseScannerOptions {
   readonly form?: StreamForm
   /** Chat: take the usage-only event out, which the gateway had asked for and the client had not. */
   readonly stripUsage: boolean
+  /** Answers that were asked for (`n`, `candidateCount`); 1 when absent. */
+  readonly answers?: number
   /** Keep the event with the closing usage back too, so that `takeHeld` can put the charge into it. */
   readonly holdUsage?: boolean
   /** Is shown, parsed, the events that hold one of its markers; all of them when it has none. */
@@ -63,7 +77,7 @@ const DEFAULT_MAX_HELD_BYTES = 64 * 1024
 const MAX_BETWEEN = 16
 
 export function createStreamReader(protocol: Protocol, options: StreamReaderOptions): StreamReader {
-  const events = createEventReader(protocol, options.stripUsage)
+  const events = createEventReader(protocol, options.stripUsage, options.answers)
   return relay(protocol, events, createScanner(options.form ?? 'sse', options), options)
 }
 
@@ -71,7 +85,7 @@ function relay(
   protocol: Protocol,
   events: EventReader,
   scanner: SseScanner,
-  { form, observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
+  { form = 'sse', observer, holdUsage = false, maxHeldBytes = DEFAULT_MAX_HELD_BYTES }: StreamReaderOptions,
 ): StreamReader {
   const observe = observer && observing(observer)
   let ending: StreamReader['ending'] = null
@@ -86,6 +100,10 @@ function relay(
   let between: SseBlock[] = []
   /** What was delivered when the body broke off inside an event, and where the next one would have stood. */
   let cut: { readonly reply: ReplySummary; readonly position: StreamPosition } | null = null
+  /** What was delivered before it was ended. */
+  let stoppedReply: ReplySummary | null = null
+  /** Where an array stands after what was passed on or deferred. */
+  let place: ArrayPlace = 'start'
 
   /** Keeps what came after the terminal frame; false from the first bytes on that are too many. */
   function hold(bytes: Buffer): boolean {
@@ -103,6 +121,7 @@ function relay(
 
   function defer(block: SseBlock): void {
     for (const one of [...takeBetween(), block]) {
+      place = placeAfter(one, place)
       deferred.push(bytesOf(one))
       deferredBytes += one.end - one.start
     }
@@ -130,7 +149,12 @@ function relay(
       return
     }
     releaseDeferred(run)
-    for (const one of takeBetween()) addToRun(run, one)
+    for (const one of takeBetween()) sendOn(one, run)
+    sendOn(block, run)
+  }
+
+  function sendOn(block: SseBlock, run: Run): void {
+    if (form === 'array') place = placeAfter(block, place)
     addToRun(run, block)
   }
 
@@ -159,6 +183,7 @@ function relay(
 
   return {
     push(chunk) {
+      if (ending === 'stopped') return []
       if (isPassing) return heldBytes > maxHeldBytes ? [] : [chunk]
       if (ending !== null) {
         hold(chunk)
@@ -187,14 +212,23 @@ function relay(
     get ending() {
       return ending
     },
+    endPolitely(end) {
+      if (ending !== null) return
+      stoppedReply = { ...events.summary(), finish: events.namedFinish() ?? 'length' }
+      ending = 'stopped'
+      held = [...deferred, ...framesAsBytes(events.endEarly(end), form, place)]
+    },
     takeHeld(cost = null) {
       isPassing = true
       const taken = cost === null ? held : held.map((bytes) => addCost(protocol, bytes, cost))
       held = []
       return taken
     },
+    get outputTokens() {
+      return events.outputTokens()
+    },
     get reply() {
-      return cut?.reply ?? events.summary()
+      return stoppedReply ?? cut?.reply ?? events.summary()
     },
     position: () => cut?.position ?? position(),
   }
@@ -216,6 +250,16 @@ function observing({ markers, onEvent }: EventObserver): (block: SseBlock) => vo
     const value = parseJson(data, dataStart, dataEnd)
     if (value !== undefined) onEvent(block.name, value)
   }
+}
+
+const OPEN_BRACKET = 0x5b
+const COMMA = 0x2c
+
+function placeAfter({ kind, bytes, start, end }: SseBlock, place: ArrayPlace): ArrayPlace {
+  if (kind === 'event') return 'element'
+  const between = bytes.subarray(start, end)
+  if (between.includes(OPEN_BRACKET)) return 'opened'
+  return between.includes(COMMA) ? 'comma' : place
 }
 
 function bytesOf({ bytes, start, end }: SseBlock): Buffer {

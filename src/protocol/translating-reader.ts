@@ -11,6 +11,7 @@ import type { EventReader } from './event-reader.ts'
 import { createEventReader, createScanner } from './event-readers.ts'
 import { frameText } from './frame-text.ts'
 import type { IrEvent, IrFinish } from './ir/event.ts'
+import { type EndDetail, type PoliteEnd, usageSoFar } from './polite-end.ts'
 import type { ReplySummary } from './reply-summary.ts'
 import type { SseBlock, SseScanner, SseScannerOptions } from './sse.ts'
 import type { StreamReader } from './stream-reader.ts'
@@ -30,6 +31,16 @@ export function createTranslatingReader(options: TranslatingReaderOptions): Stre
   return new TranslatingReader(options)
 }
 
+const AT_CAP: IrFinish = { finish: 'length', raw: null, stopSequence: null }
+/** What a decoder still tells of a reply that is ended early: the rest and the ends of texts and thoughts. */
+const CLOSING: ReadonlySet<IrEvent['type']> = new Set([
+  'text-delta',
+  'citation',
+  'text-end',
+  'thinking-delta',
+  'thinking-end',
+])
+
 class TranslatingReader implements StreamReader {
   readonly #events: EventReader
   readonly #scanner: SseScanner
@@ -40,6 +51,7 @@ class TranslatingReader implements StreamReader {
   #finish: IrFinish | null = null
   #hasCalls = false
   #cutReply: ReplySummary | null = null
+  #stop: PoliteEnd | null = null
   ending: StreamReader['ending'] = null
 
   constructor({ from, encoder, onEvent, renameCall, ...scanning }: TranslatingReaderOptions) {
@@ -100,18 +112,39 @@ class TranslatingReader implements StreamReader {
     return text
   }
 
-  takeHeld(cost: string | null = null): Buffer[] {
-    if (this.ending !== 'complete') return []
-    const text = this.#write(this.#decoder.end())
-    const { usage, finish } = this.#events.summary()
-    // Streams that end without a reason: whoever is given calls must know that they are to be answered.
-    const plain = this.#hasCalls ? 'tool_calls' : PLAIN_END.finish
-    const end = this.#finish ?? { ...PLAIN_END, finish: finish ?? plain }
-    return [Buffer.from(frameText(text + this.#encoder.finish({ finish: end, usage, cost })))]
+  endPolitely(end: PoliteEnd): void {
+    if (this.ending !== null) return
+    this.#stop = end
+    this.ending = 'stopped'
   }
 
-  get reply() {
-    return this.#cutReply ?? this.#events.summary()
+  takeHeld(cost: string | null = null): Buffer[] {
+    if (this.ending !== 'complete' && this.ending !== 'stopped') return []
+    const { finish, text, detail } = this.#close()
+    const known = this.#events.summary()
+    const usage = this.#stop ? usageSoFar(known, this.#stop) : known.usage
+    return [Buffer.from(frameText(text + this.#encoder.finish({ finish, usage, cost, detail })))]
+  }
+
+  #close(): { finish: IrFinish; text: string; detail?: EndDetail } {
+    const rest = this.#decoder.end()
+    if (this.#stop && this.#events.namedFinish() === null) {
+      // A call that is open stays so: what there is of its input must not look whole.
+      return { finish: AT_CAP, text: this.#write(rest.filter(({ type }) => CLOSING.has(type))), detail: this.#stop }
+    }
+    const text = this.#write(rest)
+    // Streams that end without a reason: whoever is given calls must know that they are to be answered.
+    const plain = this.#hasCalls ? 'tool_calls' : PLAIN_END.finish
+    return { finish: this.#finish ?? { ...PLAIN_END, finish: this.#events.summary().finish ?? plain }, text }
+  }
+
+  get outputTokens() {
+    return this.#events.outputTokens()
+  }
+
+  get reply(): ReplySummary {
+    const reply = this.#cutReply ?? this.#events.summary()
+    return this.#stop ? { ...reply, finish: this.#events.namedFinish() ?? 'length' } : reply
   }
 
   position() {

@@ -7,6 +7,7 @@
 import type { Usage } from '../../base/usage.ts'
 import type { ReplyContext, ReplyEnd, StreamEncoder } from '../codec.ts'
 import type { IrEvent } from '../ir/event.ts'
+import { noticeOf } from '../polite-end.ts'
 import { createSequencer, type Sequencer } from '../translation/sequence.ts'
 import { flatToolName } from '../translation/tool-name.ts'
 import { asObject, type WireObject } from '../wire-value.ts'
@@ -162,11 +163,12 @@ function writeWhole(state: EncoderState, value: Extract<IrEvent, { type: 'block'
   return start + text + closeBlock(state)
 }
 
-function onFinish(state: EncoderState, { finish, usage, cost }: ReplyEnd): string {
+function onFinish(state: EncoderState, { finish, usage, cost, detail }: ReplyEnd): string {
   let text = start(state)
   for (const event of state.sequencer.end()) text += write(state, event)
   text += closeBlock(state)
   const stop = { stop_reason: writeMessagesFinish(finish), stop_sequence: finish.stopSequence }
-  text += frame('message_delta', { delta: stop, usage: encodeMessagesUsage(usage ?? state.usage, cost) })
+  const counted = encodeMessagesUsage(usage ?? state.usage, cost)
+  text += frame('message_delta', { delta: stop, usage: counted, ...(detail && noticeOf(detail)) })
   return text + frame('message_stop', {})
 }

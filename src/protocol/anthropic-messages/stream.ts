@@ -12,13 +12,15 @@ import {
   estimateTokens,
   hasOutput,
   nothingDelivered,
+  outputSoFar,
   type Verdict,
 } from '../event-reader.ts'
 import { createSpotted, type Spotted, spot } from '../event-spotter.ts'
 import type { ReplyError, ReplySummary } from '../reply-summary.ts'
 import type { SseBlock } from '../sse.ts'
-import { asArray, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
+import { asArray, asCount, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
 import { addContentBlock } from './content-block.ts'
+import { endMessageEarly } from './early-end.ts'
 import { readMessagesError } from './error.ts'
 import { readMessagesFinish } from './finish.ts'
 import { type MessagesCounters, mergeUsage, NO_COUNTERS, readMessagesUsage } from './usage.ts'
@@ -26,6 +28,9 @@ import { type MessagesCounters, mergeUsage, NO_COUNTERS, readMessagesUsage } fro
 interface MessagesState {
   readonly found: Spotted
   readonly delivered: Delivered
+  hasStarted: boolean
+  /** Indexes of the blocks that have started and not stopped. */
+  readonly open: Set<number>
   counters: MessagesCounters
   /** message_delta has counted the output. */
   usageIsFinal: boolean
@@ -38,6 +43,8 @@ export function createMessagesReader(): EventReader {
   const state: MessagesState = {
     found: createSpotted(),
     delivered: nothingDelivered(),
+    hasStarted: false,
+    open: new Set(),
     counters: NO_COUNTERS,
     usageIsFinal: false,
     stopReason: null,
@@ -48,6 +55,10 @@ export function createMessagesReader(): EventReader {
     onEvent: (block) => onEvent(state, block),
     mayEnd: () => false,
     summary: () => summarise(state),
+    outputTokens: () => outputSoFar(state.delivered, readMessagesUsage(state.counters)),
+    namedFinish: () => readMessagesFinish(state.stopReason),
+    endEarly: (end) =>
+      endMessageEarly({ hasStarted: state.hasStarted, open: state.open, summary: summarise(state) }, end),
   }
 }
 
@@ -57,6 +68,7 @@ type Handler = (state: MessagesState, event: WireObject) => Verdict
 const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['message_start', onMessageStart],
   ['content_block_start', onBlockStart],
+  ['content_block_stop', onBlockStop],
   ['message_delta', onMessageDelta],
   ['message_stop', onMessageStop],
   ['error', onError],
@@ -80,6 +92,7 @@ function onEvent(state: MessagesState, block: SseBlock): Verdict {
 function onMessageStart(state: MessagesState, event: WireObject): Verdict {
   const message = asObject(event.message)
   if (!message) return 'pass'
+  state.hasStarted = true
   state.upstreamId ??= asName(message.id)
   state.counters = mergeUsage(state.counters, message.usage)
   const stopReason = asName(message.stop_reason)
@@ -92,6 +105,12 @@ function onMessageStart(state: MessagesState, event: WireObject): Verdict {
 
 function onBlockStart(state: MessagesState, event: WireObject): Verdict {
   addContentBlock(state.delivered, asObject(event.content_block))
+  state.open.add(asCount(event.index) ?? 0)
+  return 'pass'
+}
+
+function onBlockStop(state: MessagesState, event: WireObject): Verdict {
+  state.open.delete(asCount(event.index) ?? 0)
   return 'pass'
 }
 

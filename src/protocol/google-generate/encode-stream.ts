@@ -5,6 +5,7 @@
  * one has a finish reason, and it always has usage.
  */
 import type { ReplyContext, StreamEncoder } from '../codec.ts'
+import { noticeOf } from '../polite-end.ts'
 import type { WireObject } from '../wire-value.ts'
 import { lastCandidate, replyMembers } from './encode-reply.ts'
 import { createPartWriter } from './reply-parts.ts'
@@ -46,11 +47,12 @@ function createEncoder(context: ReplyContext, framing: Framing): StreamEncoder {
       if (parts.length === 0) return ''
       return frame({ candidates: [{ content: { parts, role: 'model' }, index: 0 }], ...members })
     },
-    finish({ finish, usage, cost }) {
+    finish({ finish, usage, cost, detail }) {
       const chunk = {
         candidates: [lastCandidate(writer.end(), finish, writer)],
         ...(usage && { usageMetadata: writeGoogleUsage(usage, cost) }),
         ...members,
+        ...(detail && noticeOf(detail)),
       }
       return frame(chunk) + framing.end
     },

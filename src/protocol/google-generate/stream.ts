@@ -5,11 +5,19 @@
  * finish reason, and with code execution others before it have one too; so each from the first such chunk on may be the
  * last. An error can come in the middle of the stream as pretty-printed JSON without a `data:` before it.
  */
-import { type EventReader, estimateTokens, hasOutput, nothingDelivered, type Verdict } from '../event-reader.ts'
+import {
+  type EventReader,
+  estimateTokens,
+  hasOutput,
+  nothingDelivered,
+  outputSoFar,
+  type Verdict,
+} from '../event-reader.ts'
 import type { ReplyError, ReplySummary } from '../reply-summary.ts'
 import type { SseBlock } from '../sse.ts'
 import { asArray, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
 import { addCandidates } from './delivered.ts'
+import { endGoogleEarly } from './early-end.ts'
 import { readGoogleError } from './error.ts'
 import { blockWord, finishWord, readGoogleFinish } from './finish.ts'
 import { mergeGoogleUsage, readGoogleUsage } from './usage.ts'
@@ -21,6 +29,7 @@ interface GoogleState {
   /** The prompt was refused, and nothing will be said. */
   isBlocked: boolean
   upstreamId: string | null
+  modelVersion: string | null
   error: ReplyError | null
   /** The body broke off inside a chunk. */
   isBroken: boolean
@@ -32,13 +41,14 @@ export interface GoogleReader extends EventReader {
   onOther(block: SseBlock): Verdict
 }
 
-export function createGoogleReader(): GoogleReader {
+export function createGoogleReader(_stripUsage = false, answers = 1): GoogleReader {
   const state: GoogleState = {
     delivered: nothingDelivered(),
     usage: null,
     finish: null,
     isBlocked: false,
     upstreamId: null,
+    modelVersion: null,
     error: null,
     isBroken: false,
   }
@@ -47,6 +57,13 @@ export function createGoogleReader(): GoogleReader {
     onOther: (block) => onOther(state, block),
     mayEnd: () => state.finish !== null && state.error === null && !state.isBroken,
     summary: () => summarise(state),
+    outputTokens: () => outputSoFar(state.delivered, readGoogleUsage(state.usage)),
+    // Where code is run between, a candidate that has ended goes on.
+    namedFinish: () => (state.isBlocked ? 'content_filter' : null),
+    endEarly: (end) => {
+      const { isBlocked, modelVersion } = state
+      return endGoogleEarly({ isBlocked, answers, modelVersion, summary: summarise(state) }, end)
+    },
   }
 }
 
@@ -79,6 +96,7 @@ function onOther(state: GoogleState, block: SseBlock): Verdict {
 
 function readChunk(state: GoogleState, chunk: WireObject): void {
   state.upstreamId ??= asName(chunk.responseId)
+  state.modelVersion ??= asName(chunk.modelVersion)
   state.usage = mergeGoogleUsage(state.usage, chunk.usageMetadata)
   addCandidates(state.delivered, chunk.candidates)
   const blocked = blockWord(chunk.promptFeedback)

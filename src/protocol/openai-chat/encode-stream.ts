@@ -4,6 +4,7 @@
  */
 import type { ReplyContext, ReplyEnd, StreamEncoder } from '../codec.ts'
 import type { IrEvent } from '../ir/event.ts'
+import { noticeOf } from '../polite-end.ts'
 import { argumentsAsCustomInput } from '../translation/custom-tool.ts'
 import { dataUrl } from '../translation/data-url.ts'
 import type { WireObject } from '../wire-value.ts'
@@ -178,11 +179,13 @@ function onBlock(state: ChatState, { value }: Extract<IrEvent, { type: 'block' }
   return extra + delta(state, { images: [{ type: 'image_url', image_url: { url } }] })
 }
 
-function finish(state: ChatState, { finish, usage, cost }: ReplyEnd): string {
+function finish(state: ChatState, { finish, usage, cost, detail }: ReplyEnd): string {
   const kinds = { isLegacyCall: state.isLegacy, hasRefusal: state.refusals.size > 0 }
   const reason = JSON.stringify(encodeChatFinish(finish.finish, kinds))
   const { head } = state
-  let frames = `${start(state)}${extraOfMessage(state)}${head}{"index":0,"delta":{},"finish_reason":${reason}}]}\n\n`
+  const notice = detail ? `,${JSON.stringify(noticeOf(detail)).slice(1, -1)}` : ''
+  const last = `${head}{"index":0,"delta":{},"finish_reason":${reason}}]${notice}}\n\n`
+  let frames = `${start(state)}${extraOfMessage(state)}${last}`
   const isAsked = state.context.includeUsage && usage !== null
   if (isAsked || cost !== null) frames += `${head}],"usage":${JSON.stringify(encodeChatUsage(usage, cost))}}\n\n`
   return `${frames}data: [DONE]\n\n`

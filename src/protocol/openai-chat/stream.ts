@@ -14,18 +14,25 @@ import {
   estimateTokens,
   hasOutput,
   nothingDelivered,
+  outputSoFar,
   type Verdict,
 } from '../event-reader.ts'
 import { createSpotted, type Spotted, spot } from '../event-spotter.ts'
 import type { ReplyError, ReplySummary } from '../reply-summary.ts'
 import type { SseBlock } from '../sse.ts'
-import { asArray, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
+import { asArray, asCount, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
+import { endChatEarly } from './early-end.ts'
 import { readChatError } from './error.ts'
 import { readChatFinish } from './finish.ts'
 import { readChatUsage } from './usage.ts'
 
 interface ChatState {
   readonly stripUsage: boolean
+  /** Choices that were asked for, or spoken of; and those that have been told their reason to end. */
+  readonly choices: Set<number>
+  readonly ended: Set<number>
+  /** `id`, `model` and `created`, once an event has named an id. */
+  names: WireObject
   readonly found: Spotted
   readonly delivered: Delivered
   usage: Usage | null
@@ -38,9 +45,12 @@ interface ChatState {
 
 const MAX_ID_TRIES = 3
 
-export function createChatReader(stripUsage: boolean): EventReader {
+export function createChatReader(stripUsage: boolean, answers: number): EventReader {
   const state: ChatState = {
     stripUsage,
+    choices: new Set(Array.from({ length: answers }, (_, index) => index)),
+    ended: new Set(),
+    names: {},
     found: createSpotted(),
     delivered: nothingDelivered(),
     usage: null,
@@ -53,6 +63,12 @@ export function createChatReader(stripUsage: boolean): EventReader {
     onEvent: (block) => onEvent(state, block),
     mayEnd: () => state.finish !== null,
     summary: () => summarise(state),
+    outputTokens: () => outputSoFar(state.delivered, state.usage),
+    namedFinish: () => (state.ended.has(0) ? summarise(state).finish : null),
+    endEarly(end) {
+      const open = [...state.choices].filter((index) => !state.ended.has(index))
+      return endChatEarly({ names: state.names, open, asksUsage: !stripUsage, summary: summarise(state) }, end)
+    },
   }
 }
 
@@ -79,16 +95,25 @@ function isDone(block: SseBlock): boolean {
 
 function readChunk(state: ChatState, chunk: WireObject): void {
   state.idTries++
-  state.upstreamId ??= asName(chunk.id)
+  if (state.upstreamId === null) onNames(state, chunk)
   for (const entry of asArray(chunk.choices)) {
     const choice = asObject(entry)
     // Some vendors write an empty reason into every chunk.
     const finish = asName(choice?.finish_reason)
+    const index = asCount(choice?.index) ?? 0
+    state.choices.add(index)
+    if (finish) state.ended.add(index)
     if (finish && (choice?.index === 0 || !state.finish)) state.finish = finish
     state.usage = readChatUsage(choice?.usage) ?? state.usage
   }
   state.usage = readChatUsage(asObject(chunk.x_groq)?.usage) ?? state.usage
   state.usage = readChatUsage(chunk.usage) ?? state.usage
+}
+
+function onNames(state: ChatState, { id, model, created }: WireObject): void {
+  state.upstreamId = asName(id)
+  if (state.upstreamId === null) return
+  state.names = { id, ...(asName(model) !== null && { model }), ...(asCount(created) !== null && { created }) }
 }
 
 /** False when the chunk only looked like an error, for instance with `"error": false`. */

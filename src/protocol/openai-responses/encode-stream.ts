@@ -5,6 +5,8 @@
  * terminal event with the whole response ends it, every event has a number, and its name stands in its `event:` line.
  */
 import type { ReplyContext, ReplyEnd, StreamEncoder } from '../codec.ts'
+import { noticeOf } from '../polite-end.ts'
+import type { WireObject } from '../wire-value.ts'
 import { encodeEvent, responseId } from './encode-failure.ts'
 import { writeResponsesFinish } from './finish.ts'
 import { createItemWriter } from './item-writer.ts'
@@ -21,9 +23,9 @@ export function createResponsesStreamEncoder(context: ReplyContext): StreamEncod
   // The settings (all tools, the instructions) are the same in every response object and can be large.
   let echo: string | null = null
 
-  function addResponse(type: string, state: Partial<ResponseState>): void {
+  function addResponse(type: string, state: Partial<ResponseState>, more: WireObject = {}): void {
     echo ??= JSON.stringify(echoOf(context.request)).slice(1)
-    const head = JSON.stringify(responseHead({ ...emptyState(context, id), ...state })).slice(0, -1)
+    const head = JSON.stringify({ ...responseHead({ ...emptyState(context, id), ...state }), ...more }).slice(0, -1)
     frames += `event: ${type}\ndata: {"type":"${type}","sequence_number":${sequence++},"response":${head},${echo}}\n\n`
   }
 
@@ -49,7 +51,7 @@ export function createResponsesStreamEncoder(context: ReplyContext): StreamEncod
       start()
       const { output } = writer
       const ended = endOf(end, () => writer.hasRefusal, writer.end)
-      addResponse(`response.${ended.status}`, { ...ended, output })
+      addResponse(`response.${ended.status}`, { ...ended, output }, end.detail && noticeOf(end.detail))
       return drain()
     },
     position: () => ({ sequence, replyId: sequence === 0 ? null : id }),

@@ -30,6 +30,20 @@ describe('spotEvent', () => {
     assert.equal(spot('{"type":"a.delta","delta":"\\u6771x"}').deltaBytes, 4)
   })
 
+  it('finds where a delta belongs, and its bytes as they stand on the wire', () => {
+    const where = (text: string): unknown[] => {
+      const bytes = Buffer.from(text)
+      const found = createSpottedEvent()
+      spotEvent(bytes, 0, bytes.length, found)
+      return [found.outputIndex, found.partIndex, bytes.toString('utf8', found.deltaStart, found.deltaEnd)]
+    }
+    const type = '"type":"response.output_text.delta"'
+    assert.deepEqual(where(`{${type},"output_index":2,"content_index": 13 ,"delta":"a\\n"}`), [2, 13, 'a\\n'])
+    assert.deepEqual(where(`{"delta":"a","summary_index":1,"output_index":0,${type}}`), [0, 1, 'a'])
+    assert.deepEqual(where(`{${type},"delta":"a","output_index":null,"x":{"output_index":5}}`), [-1, -1, 'a'])
+    assert.deepEqual(where(`{${type},"delta":"a","output_index":"1","content_index":-1}`), [-1, -1, 'a'])
+  })
+
   it('counts no delta that is not text', () => {
     assert.equal(spot('{"type":"response.shell_call_output_content.delta","delta":{"stdout":"abc"}}').deltaBytes, 0)
     assert.equal(spot('{"type":"a.delta","delta":null}').deltaBytes, 0)

@@ -40,6 +40,9 @@ const HANDLERS: Handlers = {
   finish: ignore,
 }
 
+/** Events that begin an item or a part of one. */
+const STARTS: ReadonlySet<IrEvent['type']> = new Set(['text-start', 'thinking-start', 'tool-call-start', 'block'])
+
 function ignore(): void {}
 
 export function createItemWriter(context: ReplyContext, wantsEncrypted: boolean, emit: Emit): ItemWriter {
@@ -60,7 +63,11 @@ export function createItemWriter(context: ReplyContext, wantsEncrypted: boolean,
       for (const next of sequencer.push(event)) handle(state, next)
     },
     end(status) {
-      for (const next of sequencer.end()) handle(state, next)
+      for (const next of sequencer.end()) {
+        // What began behind a call that was cut off waits no longer.
+        if (state.call && STARTS.has(next.type)) closeCall(state, status)
+        handle(state, next)
+      }
       if (state.thought) closeThought(state, null)
       if (state.call) closeCall(state, status)
       closeMessage(state, status)

@@ -13,14 +13,17 @@ import {
   estimateTokens,
   hasOutput,
   nothingDelivered,
+  outputSoFar,
   type Verdict,
 } from '../event-reader.ts'
 import type { ReplyError, ReplySummary } from '../reply-summary.ts'
 import type { SseBlock } from '../sse.ts'
 import { asArray, asCount, asName, asObject, parseJson, type WireObject } from '../wire-value.ts'
+import { endResponseEarly, headOf } from './early-end.ts'
 import { readResponsesError } from './error.ts'
 import { createSpottedEvent, type SpottedEvent, spotEvent } from './event-spotter.ts'
 import { readResponsesFinish } from './finish.ts'
+import { createOpenItems, ITEM_EVENTS, type OpenItems } from './open-items.ts'
 import { addOutputItem } from './output-item.ts'
 import { readResponsesUsage } from './usage.ts'
 
@@ -30,6 +33,9 @@ interface ResponsesState {
   readonly pieces: Delivered
   readonly items: Delivered
   readonly whole: Delivered
+  readonly open: OpenItems
+  /** The small members of the response object; null until one came. */
+  head: WireObject | null
   usage: Usage | null
   status: string | null
   incompleteReason: string | null
@@ -46,6 +52,8 @@ export function createResponsesReader(): EventReader {
     pieces: nothingDelivered(),
     items: nothingDelivered(),
     whole: nothingDelivered(),
+    open: createOpenItems(),
+    head: null,
     usage: null,
     status: null,
     incompleteReason: null,
@@ -59,13 +67,21 @@ export function createResponsesReader(): EventReader {
     mayEnd: () => false,
     summary: () => summarise(state),
     position: () => position(state),
+    outputTokens: () => outputSoFar(deliveredBy(state), state.usage),
+    namedFinish: () => null,
+    endEarly: (end) =>
+      endResponseEarly(
+        { head: state.head, items: state.open, sequence: position(state).sequence, summary: summarise(state) },
+        end,
+      ),
   }
 }
 
 type Handler = (state: ResponsesState, event: WireObject) => Verdict
 
 /** Only these events are parsed. */
-const HANDLERS: ReadonlyMap<string, Handler> = new Map([
+const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ...ITEM_EVENTS.map((type): [string, Handler] => [type, () => 'pass']),
   ['response.created', onResponse],
   ['response.queued', onResponse],
   ['response.in_progress', onResponse],
@@ -91,14 +107,22 @@ function judge(state: ResponsesState, block: SseBlock): Verdict {
   const { data, dataStart, dataEnd } = block
   spotEvent(data, dataStart, dataEnd, found)
   const type = found.typeEnd > 0 ? data.toString('latin1', found.typeStart, found.typeEnd) : (block.name ?? '')
-  if (found.deltaBytes > 0) addPiece(state.pieces, type, found.deltaBytes)
+  if (found.deltaBytes > 0) onDelta(state, type, data)
   const handler = HANDLERS.get(type)
   if (!handler) return 'pass'
   const event = asObject(parseJson(data, dataStart, dataEnd))
-  if (event) return handler(state, event)
+  if (event) {
+    state.open.add(type, event, dataEnd - dataStart)
+    return handler(state, event)
+  }
   // Clients see the end by its name even when its data is broken, unless it was cut off.
   const isEnd = handler === onTerminal || handler === onFailed
   return isEnd && block.isTerminated ? handler(state, { type }) : 'pass'
+}
+
+function onDelta({ pieces, open, found }: ResponsesState, type: string, data: Buffer): void {
+  addPiece(pieces, type, found.deltaBytes)
+  open.addDelta(type, found, data)
 }
 
 function addPiece(pieces: Delivered, type: string, bytes: number): void {
@@ -110,7 +134,9 @@ function addPiece(pieces: Delivered, type: string, bytes: number): void {
 
 /** These come before any output, and each holds the whole request again: one of them is enough. */
 function onResponse(state: ResponsesState, event: WireObject): Verdict {
-  state.upstreamId ??= asName(asObject(event.response)?.id)
+  const response = asObject(event.response)
+  state.upstreamId ??= asName(response?.id)
+  if (response) state.head ??= headOf(response)
   return 'pass'
 }
 

@@ -63,14 +63,16 @@ export function closeCall(state: WriterState, status: ItemStatus): void {
   if (call.isWrapped) {
     call.text = argumentsAsCustomInput(call.text)
     if (call.text !== '') emitDelta(state, call, call.text)
-  } else if (call.kind === 'function' && call.text === '') {
+  } else if (call.kind === 'function' && call.text === '' && status === 'completed') {
     call.text = '{}'
     emitDelta(state, call, call.text)
   }
   const place = { item_id: call.id, output_index: call.index }
   if (call.kind === 'custom') state.emit('response.custom_tool_call_input.done', { ...place, input: call.text })
   else state.emit('response.function_call_arguments.done', { ...place, arguments: call.text })
-  finishItem(state, call.index, itemOf(call, status))
+  // Clients run what is done. They find out that half an argument is no JSON, but not that a free text is not whole.
+  if (call.kind === 'custom' && status === 'incomplete') state.output[call.index] = itemOf(call, status)
+  else finishItem(state, call.index, itemOf(call, status))
 }
 
 function itemOf(call: Omit<OpenCall, 'index'>, status: ItemStatus | 'in_progress'): WireObject {
