@@ -10,7 +10,6 @@ import type { Catalog } from './domain/catalog.ts'
 import { parseTrustedProxies } from './domain/client-address.ts'
 import { formatProblems } from './domain/config-parse.ts'
 import type { Settings } from './settings.ts'
-import type { CommitQueue } from './store/commit-queue.ts'
 import type { Database } from './store/database.ts'
 
 export interface LiveCatalog {
@@ -26,13 +25,12 @@ export interface LiveCatalogOptions {
   readonly settings: Settings
   readonly simulatedBaseUrl: string
   readonly database: Database
-  readonly commits: CommitQueue
   readonly log: Logger
 }
 
 /** @throws AppError invalid_request with every problem and its line when the file is bad at the start. */
 export async function startLiveCatalog(options: LiveCatalogOptions): Promise<LiveCatalog> {
-  const { settings, simulatedBaseUrl, database, commits, log } = options
+  const { settings, simulatedBaseUrl, database, log } = options
   const observedShape = createObservedShapes(database, Date.now)
   let proxies: { snapshot: CatalogSnapshot; list: BlockList } | null = null
 
@@ -42,12 +40,12 @@ export async function startLiveCatalog(options: LiveCatalogOptions): Promise<Liv
     simulatedBaseUrl,
     async onChange(snapshot) {
       // A request may name a price version only after its rates are on record.
-      await recordPrices(commits, database, snapshot.catalog, Date.now())
+      await recordPrices(database, snapshot.catalog, Date.now())
       log.warn({ file: snapshot.configPath }, 'the configuration was read again and is in force')
     },
     onProblems: (problems) => log.error(`the configuration was not taken over:\n${formatProblems(problems)}`),
   })
-  await recordPrices(commits, database, watch.current().catalog, Date.now())
+  await recordPrices(database, watch.current().catalog, Date.now())
 
   return {
     catalog: () => watch.current().catalog,

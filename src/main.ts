@@ -1,40 +1,14 @@
-/** Wires the floors together and runs the server: from an empty directory to the first answer, and back to rest. */
-import { randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
+/** Starts Zendo: one process that serves, or several behind one port, until a signal ends them. */
+import cluster from 'node:cluster'
 import { pathToFileURL } from 'node:url'
 import pino, { type Logger } from 'pino'
-import { discoveryRoutes } from './api/discovery.ts'
-import { inferenceRoutes } from './api/inference.ts'
-import { createRouteTable } from './api/routes.ts'
-import { createHttpServer, type HttpServer } from './api/server.ts'
 import { AppError } from './base/errors.ts'
-import { DAY_MS, HOUR_MS } from './base/time.ts'
-import { databasePath, ensureInstanceSecrets, prepareDataDir } from './control/instance.ts'
-import { setUpInstance } from './control/setup.ts'
-import type { Gateway } from './gateway/gateway.ts'
-import { createKeyCache } from './gateway/key-cache.ts'
-import { resolveOpenHolds } from './gateway/recovery.ts'
-import { createThoughtStore } from './gateway/thought-store.ts'
-import { createUnderWay } from './gateway/under-way.ts'
-import { startLiveCatalog } from './live-catalog.ts'
+import { claimDataDir, openInstanceDatabase, recover } from './prepare-instance.ts'
+import { startServer } from './server-process.ts'
 import { readSettings, type Settings } from './settings.ts'
-import { deleteAnonymousUseBefore } from './store/anonymous-use.ts'
-import { createCommitQueue } from './store/commit-queue.ts'
-import { type Database, openDatabase } from './store/database.ts'
-import { lockDataDir } from './store/lock.ts'
-import { createUpstreamClient } from './upstream/client.ts'
-import { startSimulatedProvider } from './upstream/simulated/server.ts'
-import { readyLines } from './welcome.ts'
+import { startWorkers, WORKER_VARIABLE } from './workers.ts'
 
-/** How often the server looks whether another process, such as the command line, has changed the database. */
-const CHANGE_POLL_MS = 250
-/** While serving, a statement waits this long for another process: the commit queue tries again, and streams go on. */
-const BUSY_TIMEOUT_MS = 20
-/** How long an answer is read on after its client has left, to learn what it cost. */
-const DRAIN_MS = 1000
-
-export interface RunningServer {
-  readonly url: string
+export interface Running {
   /** Reads the configuration and its secrets again. */
   reload(): void
   /** Refuses new requests, lets those under way end (within `settings.shutdownMs`), and closes everything. */
@@ -42,102 +16,43 @@ export interface RunningServer {
 }
 
 /** Starts everything and prints where it listens. @throws AppError with a message for the operator */
-export async function serve(settings: Settings): Promise<RunningServer> {
+export async function serve(settings: Settings, worker?: number): Promise<Running> {
   const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }))
-  // What was opened is closed in reverse order: now if the start fails, else when the server stops.
-  await using opened = new AsyncDisposableStack()
-  prepareDataDir(settings.dataDir)
-  opened.defer(lockDataDir(settings.dataDir))
-  const database = openDatabase(databasePath(settings.dataDir), { nowMs: Date.now() })
-  opened.defer(() => database.close())
-  const { addressSalt } = ensureInstanceSecrets(settings.dataDir, randomBytes)
-  releaseAbandonedHolds(database, log)
-  const simulated = await startSimulatedProvider({ host: '127.0.0.1', port: 0, now: Date.now })
-  opened.defer(() => simulated.close())
-  const commits = createCommitQueue(database)
-  const live = await startLiveCatalog({ settings, simulatedBaseUrl: simulated.baseUrl, database, commits, log })
-  opened.defer(() => live.close())
-  const upstream = createUpstreamClient()
-  opened.defer(() => upstream.close())
-  const gateway: Gateway = {
-    catalog: live.catalog,
-    database,
-    commits,
-    keys: createKeyCache(database),
-    upstream,
-    underWay: createUnderWay(),
-    thoughts: createThoughtStore(),
-    clock: Date.now,
-    log,
-    addressSalt,
-    drainMs: DRAIN_MS,
+  if (worker !== undefined) return startServer(settings, log, worker)
+  const release = claimDataDir(settings)
+  if (settings.databaseUrl !== null && settings.masterKey === null) {
+    log.warn('set ZENDO_MASTER_KEY to the same value on all machines that share this database: hashes must agree')
   }
-  const routes = createRouteTable([...inferenceRoutes, ...discoveryRoutes])
-  let publicUrl = settings.publicUrl ?? ''
-  const http = createHttpServer(gateway, routes, () => live.serverOptions(publicUrl))
-  const url = await listen(http, settings)
-  publicUrl ||= url
-  opened.defer(() => http.drain(settings.shutdownMs))
-  // Last of all: the key is shown once, and a start that fails must not have used that up.
-  const setup = setUpInstance(database, { nowMs: Date.now(), randomBytes })
-  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
-  opened.defer(startChores(gateway))
-  for (const line of readyLines(url, setup, gateway.catalog())) console.log(line)
-  const running = opened.move()
-  return { url, reload: live.reload, stop: () => running.disposeAsync() }
-}
-
-function releaseAbandonedHolds(database: Database, log: Logger): void {
-  const holds = resolveOpenHolds(database, Date.now())
-  if (holds > 0) log.warn({ holds }, 'released what an interrupted run still held; nothing was charged for it')
-}
-
-function listen({ server }: HttpServer, settings: Settings): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken =
-        cause.code === 'EADDRINUSE' ? 'is in use; set ZENDO_PORT to another port' : `cannot be used: ${cause.message}`
-      reject(new AppError('invalid_request', `${settings.host}:${settings.port} ${taken}`, { cause }))
-    })
-    server.listen(settings.port, settings.host, () => {
-      const { port } = server.address() as AddressInfo
-      const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
-      resolve(`http://${host}:${port}`)
-    })
-  })
-}
-
-/** What is done now and then: noticing other processes' changes, and forgetting old addresses. */
-function startChores(gateway: Gateway): () => void {
-  const { database, keys, clock } = gateway
-  const { log } = gateway
-  let seen: bigint | undefined
-  const poll = setInterval(() => {
-    try {
-      const now = database.get<{ data_version: bigint }>('PRAGMA data_version')?.data_version
-      if (now !== seen) keys.clear()
-      seen = now
-    } catch (err) {
-      log.error({ err }, 'the database cannot be read; keys that were revoked may still be taken')
+  try {
+    await recoverInstance(settings, log)
+    const running = settings.workers > 1 ? await startWorkers(settings, log) : await startServer(settings, log)
+    return {
+      reload: () => running.reload(),
+      async stop() {
+        await running.stop()
+        release()
+      },
     }
-  }, CHANGE_POLL_MS)
-  const forget = setInterval(() => {
-    const today = Math.floor(clock() / DAY_MS)
-    gateway.commits
-      .run(() => deleteAnonymousUseBefore(database, today))
-      .catch((err: unknown) => {
-        log.error({ err }, 'addresses of earlier days were not forgotten; the next hour tries again')
-      })
-  }, HOUR_MS)
-  return () => {
-    clearInterval(poll)
-    clearInterval(forget)
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/** What earlier runs left behind is ended once, before anybody serves: also that of workers there are no more. */
+async function recoverInstance(settings: Settings, log: Logger): Promise<void> {
+  const database = await openInstanceDatabase(settings)
+  try {
+    await recover(settings, database, log)
+  } finally {
+    await database.close()
   }
 }
 
 /** Runs the server until a signal ends it; a second signal does so at once. Never returns before that. */
 export async function runUntilSignal(env: Readonly<Record<string, string | undefined>>): Promise<void> {
-  const starting = serve(readSettings(env))
+  const worker = cluster.isWorker ? Number(env[WORKER_VARIABLE] ?? 0) : undefined
+  const starting = serve(readSettings(env), worker)
   let isStopping = false
   const stop = (): void => {
     // What this leaves held is released at the next start.
@@ -145,8 +60,12 @@ export async function runUntilSignal(env: Readonly<Record<string, string | undef
     isStopping = true
     void starting.then((server) => server.stop()).then(() => process.exit(0))
   }
-  process.on('SIGINT', stop)
+  // A terminal signals every process of a group; workers are stopped by the one that started them.
+  if (worker === undefined) process.on('SIGINT', stop)
+  else process.on('SIGINT', () => undefined)
   process.on('SIGTERM', stop)
+  // Without the one that started it, a worker would go on unseen.
+  if (worker !== undefined) process.on('disconnect', stop)
   // A rotated `file:` secret changes nothing that is watched.
   process.on('SIGHUP', () => void starting.then((server) => server.reload()))
   await starting

@@ -12,6 +12,14 @@ export interface Settings {
   readonly logLevel: string
   /** How long SIGTERM waits for requests under way. */
   readonly shutdownMs: number
+  /** Processes that serve. */
+  readonly workers: number
+  /** How long a process may be silent before others end what it held. */
+  readonly nodeGraceMs: number
+  /** `postgres://…`; null: the embedded file in the data directory. */
+  readonly databaseUrl: string | null
+  /** What all machines of one instance share; null: the data directory's own secrets. */
+  readonly masterKey: string | null
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -28,6 +36,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     publicUrl: readUrl(env.ZENDO_PUBLIC_URL),
     logLevel,
     shutdownMs: readInteger(env, 'ZENDO_SHUTDOWN_MS', 30_000, 0, 3_600_000),
+    workers: readInteger(env, 'ZENDO_WORKERS', 1, 1, 64),
+    nodeGraceMs: readInteger(env, 'ZENDO_NODE_GRACE_MS', 300_000, 500, 86_400_000),
+    databaseUrl: readDatabaseUrl(env.DATABASE_URL),
+    masterKey: readMasterKey(env.ZENDO_MASTER_KEY),
   }
 }
 
@@ -49,6 +61,19 @@ function readUrl(text: string | undefined): string | null {
   if (!text) return null
   if (!URL.canParse(text) || !/^https?:/.test(text)) throw wrong('ZENDO_PUBLIC_URL', 'an http or https URL')
   return text.replace(/\/+$/, '')
+}
+
+/** Its value may hold a password: it stands in no message. */
+function readDatabaseUrl(text: string | undefined): string | null {
+  if (!text) return null
+  if (!URL.canParse(text) || !/^postgres(?:ql)?:/.test(text)) throw wrong('DATABASE_URL', 'a postgres:// address')
+  return text
+}
+
+function readMasterKey(text: string | undefined): string | null {
+  if (!text) return null
+  if (text.length < 32) throw wrong('ZENDO_MASTER_KEY', '32 or more random characters')
+  return text
 }
 
 function wrong(name: string, takes: string): AppError {

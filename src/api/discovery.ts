@@ -15,7 +15,9 @@ import {
   type PageRequest,
 } from '../domain/model-listing.ts'
 import { modelsDevCatalog } from '../domain/models-dev.ts'
+import { seatFor } from '../domain/seat.ts'
 import { findModel } from '../gateway/call.ts'
+import { touchRevision } from '../store/revision.ts'
 import { sendJson, sendText } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
@@ -35,8 +37,7 @@ function callableModels(visit: Visit): readonly Model[] {
   const catalog = gateway.catalog()
   const models = listedModels(catalog, product)
   if (!owner) return models.filter((model) => model.anonymous)
-  const isPaid =
-    product === 'zen' || owner.seats.some((seat) => catalog.plans.get(seat.planId)?.products.includes('go'))
+  const isPaid = product === 'zen' || seatFor(owner.seats, catalog.plans, 'go') !== null
   return isPaid ? models : models.filter((model) => model.free)
 }
 
@@ -117,11 +118,12 @@ function decodePath(text: string): string {
   }
 }
 
-function sendUsage(visit: Visit): void {
+async function sendUsage(visit: Visit): Promise<void> {
   const { owner, gateway } = visit
   if (!owner) throw new Error('usage was asked for without an owner')
-  const scope = { workspaceId: owner.workspaceId, memberId: owner.memberId }
-  sendJson(visit.response, visit.id, reportUsage(gateway.database, gateway.catalog().plans, scope, gateway.clock()))
+  const scope = { workspaceId: owner.workspaceId, memberId: owner.memberId, keyId: owner.keyId }
+  const report = await reportUsage(gateway.database, gateway.catalog().plans, scope, gateway.clock())
+  sendJson(visit.response, visit.id, report)
 }
 
 function sendCatalogue(visit: Visit): void {
@@ -134,9 +136,12 @@ function sendHealth(visit: Visit): void {
   sendJson(visit.response, visit.id, { status: 'ok' })
 }
 
+/** A hold that takes longer is refused. */
+const READY_MS = 1000
+
 /** Ready means that a hold could be written now. */
 async function sendReadiness(visit: Visit): Promise<void> {
-  await visit.gateway.commits.run(() => undefined)
+  await visit.gateway.database.write(touchRevision, { maxWaitMs: READY_MS })
   sendJson(visit.response, visit.id, { status: 'ready' })
 }
 

@@ -1,11 +1,12 @@
 /** The inference routes: turn a visit into what the gateway understands, and nothing more. */
 import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
-import { clientAddress } from '../domain/client-address.ts'
+import { formatTags } from '../domain/tags.ts'
 import { countTokens } from '../gateway/count-tokens.ts'
 import { handleInference } from '../gateway/inference.ts'
 import type { InferenceRequest } from '../gateway/inference-request.ts'
 import { forwardedHeaders } from '../upstream/headers.ts'
+import { addressOf } from './address.ts'
 import { readBody } from './body.ts'
 import { countedBody, readGoogleTarget } from './google-path.ts'
 import { baseHeaders, sendJson } from './reply.ts'
@@ -108,8 +109,10 @@ async function readInference(visit: Visit, protocol: Protocol): Promise<Inferenc
     form: 'sse',
     body,
     owner,
-    address: addressOf(visit),
+    address: addressOf(request, visit.options.trustedProxies),
     session: sessionOf(visit),
+    tags: formatTags(String(headers['x-zendo-tags'] ?? '')),
+    idempotencyKey: idempotencyKeyOf(headers['idempotency-key']),
     forwardHeaders: forwardedHeaders(headers),
     strict: headers['x-zendo-strict'] === 'true',
     includeCost: /(?:^|,)\s*cost\s*(?:,|$)/.test(String(headers['x-zendo-include'] ?? '')),
@@ -121,10 +124,15 @@ function withoutMark(body: Buffer): Buffer {
   return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
 }
 
-function addressOf(visit: Visit): string {
-  const forwardedFor = visit.request.headers['x-forwarded-for']
-  const claims = Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor
-  return clientAddress(visit.request.socket.remoteAddress ?? '', claims, visit.options.trustedProxies)
+const IDEMPOTENCY_KEY_FORM = /^[\x21-\x7e]{1,200}$/
+
+/** @throws AppError invalid_request for one that could not stand on a row as it came. */
+function idempotencyKeyOf(value: string | string[] | undefined): string | null {
+  if (value === undefined || value === '') return null
+  if (typeof value === 'string' && IDEMPOTENCY_KEY_FORM.test(value)) return value
+  throw new AppError('invalid_request', 'An Idempotency-Key is 1 to 200 visible ASCII characters, sent once.', {
+    param: 'Idempotency-Key',
+  })
 }
 
 function sessionOf(visit: Visit): string | null {

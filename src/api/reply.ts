@@ -11,7 +11,7 @@ const CORS = [
   'access-control-allow-origin',
   '*',
   'access-control-expose-headers',
-  'x-request-id, request-id, x-zendo-cost, x-zendo-funding, x-zendo-warnings, retry-after, x-should-retry',
+  'x-request-id, request-id, x-zendo-cost, x-zendo-funding, x-zendo-warnings, x-zendo-limit-name, x-zendo-limit-kind, x-zendo-limit-scope, x-zendo-limit-limit, x-zendo-limit-used, x-zendo-limit-remaining, x-zendo-limit-percent, x-zendo-limit-resets-at, retry-after, x-should-retry',
 ]
 
 /** Headers of every answer, names and values in turn. */

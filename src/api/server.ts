@@ -8,6 +8,7 @@ import { findOwner, missingKey } from '../gateway/call.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { encodeError } from '../protocol/errors.ts'
 import type { KeyOwner } from '../store/key.ts'
+import { addressOf } from './address.ts'
 import { findKey } from './credentials.ts'
 import { guessProtocol, parseProductPath } from './path.ts'
 import { asAppError, sendError, sendPreflight } from './reply.ts'
@@ -152,7 +153,7 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       isBeta: place?.isBeta === true,
       tail: place?.tail ?? path,
       // Before the body is read: what comes with a wrong key is not worth the memory.
-      owner: checkAuth(gateway, route, findKey(request.headers, query)),
+      owner: await checkAuth(around, route, request, query),
       gateway,
       options: around.options,
     }
@@ -204,11 +205,24 @@ function findRoute(
   )
 }
 
-function checkAuth(gateway: Gateway, route: RouteDefinition, key: string | null): KeyOwner | null {
+async function checkAuth(
+  { gateway, options }: Surroundings,
+  route: RouteDefinition,
+  request: IncomingMessage,
+  query: string,
+): Promise<KeyOwner | null> {
   if (route.auth === 'none') return null
-  const owner = findOwner(gateway, key)
-  if (!owner && route.auth === 'key') throw missingKey()
-  return owner
+  try {
+    const owner = await findOwner(gateway, findKey(request.headers, query))
+    if (!owner && route.auth === 'key') throw missingKey()
+    return owner
+  } catch (error) {
+    // Whoever tries keys does so slowly.
+    if (error instanceof AppError && (error.status === 401 || error.code === 'key_disabled')) {
+      gateway.traffic.checkAddress(addressOf(request, options.trustedProxies))
+    }
+    throw error
+  }
 }
 
 /** Answers what Node's parser refused before there was a request. */

@@ -1,6 +1,8 @@
 /** One try of a call at one provider: sends it, judges the answer's head, and hands the body to the right relay. */
 import type { IncomingHttpHeaders } from 'node:http'
+import { failpoint } from '../base/failpoint.ts'
 import type { Protocol } from '../base/words.ts'
+import { addressGroup } from '../domain/client-address.ts'
 import { googleRetrySeconds } from '../protocol/google-generate/error.ts'
 import { readReply } from '../protocol/reply.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
@@ -58,7 +60,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
   #headers: IncomingHttpHeaders = {}
   #body: Buffer[] = []
   #bodyBytes = 0
-  #drain: NodeJS.Timeout | null = null
+  #stopDraining: (() => void) | null = null
   #over = false
 
   constructor(exchange: Exchange, dispatch: Dispatch, resolve: (end: AttemptEnd) => void) {
@@ -74,6 +76,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
     const { provider } = route
     reply.response.once('close', this.#onClose)
     this.#exchange.attempt = this
+    failpoint('dispatch.before_send')
     this.#upstream = gateway.upstream.send(
       {
         endpoint: provider.endpoints.get(protocol) ?? '',
@@ -88,6 +91,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
+    failpoint('upstream.after_head')
     this.#status = status
     this.#headers = headers
     if (isEncoded(headers)) {
@@ -202,6 +206,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
       status: this.#status === 0 ? null : this.#status,
     }
     if (reason === 'operator') {
+      gateway.operatorEvents.upstreamAccount(failure.provider, failure.status)
       gateway.log.error(failure, 'the provider refused its credential or account; check its key and balance')
     } else {
       gateway.log.warn(failure, 'a provider failed before an answer')
@@ -222,7 +227,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
     if (this.#over) return
     this.#over = true
     this.#exchange.attempt = null
-    if (this.#drain) clearTimeout(this.#drain)
+    this.#stopDraining?.()
     this.#exchange.reply.response.off('close', this.#onClose)
     this.#resolve(end)
   }
@@ -230,9 +235,27 @@ class Attempt implements UpstreamReceiver, Interruptible {
   #clientClosed(): void {
     if (this.#exchange.reply.response.writableFinished) return
     this.#exchange.clientGone = true
+    failpoint('client.after_leave')
     this.#stream?.clientLeft()
-    // What is still coming is read for a while, because it tells what the answer cost.
-    this.#drain = setTimeout(() => this.#upstream?.abort(), this.#exchange.gateway.drainMs)
+    if (!this.#drain()) this.#upstream?.abort()
+  }
+
+  /**
+   * Reads what is still coming for a while, because it tells what the answer cost. Returns false where that is not to be:
+   * the answer is then broken off, and what was delivered of it is charged as an estimate.
+   */
+  #drain(): boolean {
+    const { gateway, admission } = this.#exchange
+    if (this.#dispatch.route.provider.onClientAbort === 'cancel') return false
+    const { owner, address } = admission.call.request
+    const leave = gateway.drains.enter(owner?.keyId ?? addressGroup(address))
+    if (!leave) return false
+    const timer = setTimeout(() => this.#upstream?.abort(), gateway.drainMs)
+    this.#stopDraining = () => {
+      clearTimeout(timer)
+      leave()
+    }
+    return true
   }
 }
 

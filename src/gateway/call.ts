@@ -32,10 +32,10 @@ export function readCall(gateway: Gateway, request: InferenceRequest, options: R
   return { request, fields, catalog, model, destinations: chooseDestinations(gateway, model, request, fields) }
 }
 
-/** The owner of a key; null for none and for the public one. @throws AppError invalid_key, key_disabled */
-export function findOwner(gateway: Gateway, key: string | null): KeyOwner | null {
+/** The owner of a key; null for none and for the public one. @throws AppError invalid_key, key_disabled, storage_unavailable */
+export async function findOwner(gateway: Gateway, key: string | null): Promise<KeyOwner | null> {
   if (key === null || key === ANONYMOUS_KEY) return null
-  const owner = gateway.keys.find(key)
+  const owner = await gateway.keys.find(key)
   if (!owner) throw new AppError('invalid_key', 'This API key is not known here. Check that it was copied whole.')
   if (owner.revoked) throw new AppError('key_disabled', 'This API key was revoked. Use another one.')
   return owner

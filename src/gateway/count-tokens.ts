@@ -75,6 +75,7 @@ export async function countTokens(
   request: InferenceRequest,
   client: ServerResponse,
 ): Promise<number> {
+  gateway.traffic.check({ keyId: request.owner?.keyId ?? null, address: request.address })
   const call = readCall(gateway, request, { needsMaxTokens: false })
   const decoded = decodeCall(call)
   const [destination] = call.destinations

@@ -7,9 +7,10 @@ import type { EncodedRequest, UpstreamTarget, Warning } from '../protocol/codec.
 import { codecOf } from '../protocol/codecs.ts'
 import type { StreamForm } from '../protocol/event-readers.ts'
 import type { IrRequest } from '../protocol/ir/request.ts'
+import { capOutput, smallestCap } from '../protocol/output-cap.ts'
 import { adaptRelayedBody } from '../protocol/relay-quirks.ts'
 import { type RequestFields, readRequest, rewriteRequest, withoutMembers } from '../protocol/request.ts'
-import { translateRequest } from '../protocol/translate-request.ts'
+import { smallestTranslatedCap, translateRequest } from '../protocol/translate-request.ts'
 import { holdsSeal } from '../protocol/translation/seal.ts'
 import { valueAt } from '../protocol/translation/settings.ts'
 import {
@@ -44,14 +45,20 @@ export interface Dispatch extends Destination, RequestSize {
 }
 
 /** @throws AppError unsupported_feature, invalid_request (of what only a translation looks at) */
-export function prepareDispatch(gateway: Gateway, call: Call, destination: Destination): Dispatch {
+export function prepareDispatch(
+  gateway: Gateway,
+  call: Call,
+  destination: Destination,
+  /** Fewer output tokens than the client asked for, per answer, because more cannot be paid for. */
+  clampedOutput: number | null = null,
+): Dispatch {
   const { request, fields } = call
   const { route, protocol } = destination
   const quirks = quirksOf(route, protocol)
   const isTranslated = protocol !== request.protocol
   const made = isTranslated
-    ? translated(gateway, call, destination, quirks)
-    : relayed(gateway, call, destination, quirks)
+    ? translated(gateway, call, destination, quirks, clampedOutput)
+    : relayed(gateway, call, destination, quirks, clampedOutput)
   const forwarded = isTranslated ? translatedHeaders(fields) : withAllowedBetas(request.forwardHeaders, quirks.betas)
   const warnings = [...made.warnings, ...forwarded.warnings]
   if (request.strict && warnings.length > 0) throw strictRefusal(warnings)
@@ -61,6 +68,7 @@ export function prepareDispatch(gateway: Gateway, call: Call, destination: Desti
     body: made.body,
     bytes: made.body.reduce((sum, piece) => sum + piece.length, 0),
     maxOutput: made.maxOutput,
+    smallestCap: made.smallestCap,
     path: pathOf(protocol, route.upstreamModel, fields.stream, form),
     headers: upstreamHeaders(protocol, route.provider, forwarded.headers),
     form,
@@ -108,19 +116,33 @@ interface Made {
   readonly body: readonly Uint8Array[]
   /** The cap on output that is sent. */
   readonly maxOutput: number | null
+  readonly smallestCap: number
   readonly warnings: readonly Warning[]
 }
 
-function translated(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
+function translated(
+  gateway: Gateway,
+  call: Call,
+  destination: Destination,
+  quirks: Quirks,
+  clampedOutput: number | null,
+): Made {
   const decoded = decodeCall(call)
   const known = restoreThoughts(decoded, recallFor(gateway, call, decoded))
-  const { body, warnings } = translateRequest(known, destination.protocol, targetOf(call, destination, quirks))
+  const { body, warnings } = translateRequest(
+    known,
+    destination.protocol,
+    targetOf(call, destination, quirks),
+    clampedOutput,
+  )
   const dropped = (quirks.dropFields ?? []).filter((name) => name in body)
   const kept =
     dropped.length === 0 ? body : Object.fromEntries(Object.entries(body).filter(([name]) => !dropped.includes(name)))
+  const written = Buffer.from(JSON.stringify(kept))
   return {
-    body: [Buffer.from(JSON.stringify(kept))],
+    body: [written],
     maxOutput: sentCap(destination.protocol, kept),
+    smallestCap: smallestTranslatedCap(known, destination.protocol, written),
     warnings: [...warnings, ...dropped.map((field) => ({ action: 'dropped', field }) as const)],
   }
 }
@@ -168,18 +190,27 @@ function recallFor(gateway: Gateway, call: Call, decoded: IrRequest): Recall {
   return (callId) => (place ? gateway.thoughts.recall(place, callId, nowMs) : null)
 }
 
-function relayed(gateway: Gateway, call: Call, destination: Destination, quirks: Quirks): Made {
+function relayed(
+  gateway: Gateway,
+  call: Call,
+  destination: Destination,
+  quirks: Quirks,
+  clampedOutput: number | null,
+): Made {
   const { protocol, route } = destination
   const looked = needsLook(gateway, call, destination, quirks)
     ? lookedThrough(gateway, call, destination, quirks)
     : null
   const seen = looked ? Buffer.from(JSON.stringify(looked.body)) : call.request.body
   const adapted = adaptRelayedBody(protocol, seen, quirks)
-  const { body, dropped } = withoutMembers(adapted.body, quirks.dropFields ?? [])
+  const capped = clampedOutput === null ? adapted.body : capOutput(protocol, adapted.body, clampedOutput, quirks)
+  // Last: what the vendor refuses must not come back with the cap.
+  const { body, dropped } = withoutMembers(capped, quirks.dropFields ?? [])
   const fields = body === call.request.body ? call.fields : fieldsOf(call, body)
   return {
     body: rewriteRequest(body, fields, { model: route.upstreamModel, askUsage: asksUsage(call, protocol) }),
     maxOutput: fields.maxOutput,
+    smallestCap: call.model.free ? 1 : smallestCap(protocol, body),
     warnings: [
       ...(looked?.warnings ?? []),
       ...adapted.warnings,

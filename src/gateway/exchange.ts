@@ -1,8 +1,10 @@
 /** What the relays share: the request under way, its client, and how its end is told. */
 import type { ServerResponse } from 'node:http'
 import { formatUsd } from '../base/money.ts'
+import { formatInstant } from '../base/time.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
+import type { Standing } from '../ledger/command.ts'
 import type { Warning } from '../protocol/codec.ts'
 import type { ReplySummary } from '../protocol/reply-summary.ts'
 import type { AttemptRecord } from '../store/request.ts'
@@ -81,9 +83,28 @@ export function resultOf(
 
 /** Headers that tell how a request is paid; the cost only when it is known before the body. */
 export function fundingHeaders(admission: Admission, settlement: Settlement | null): string[] {
-  const headers = ['x-zendo-funding', admission.funding]
+  const headers = ['x-zendo-funding', admission.holding.funding, ...limitHeaders(admission.tightest)]
   if (settlement) headers.push('x-zendo-cost', formatUsd(settlement.charged))
   return headers
+}
+
+/** The window, cap or balance with the least left, this request's hold included. */
+function limitHeaders(tightest: Standing | null): string[] {
+  if (!tightest) return []
+  const { name, kind, scope, settled, held, limit, resetsAtMs } = tightest
+  const used = settled + held
+  const remaining = limit > used ? limit - used : 0n
+  const values: [string, string][] = [
+    ['name', name],
+    ['kind', kind],
+    ['scope', scope],
+    ['limit', formatUsd(limit)],
+    ['used', formatUsd(used)],
+    ['remaining', formatUsd(remaining)],
+    ['percent', String(limit > 0n && used < limit ? (used * 100n) / limit : 100n)],
+  ]
+  if (resetsAtMs !== null) values.push(['resets-at', formatInstant(resetsAtMs)])
+  return values.flatMap(([part, value]) => [`x-zendo-limit-${part}`, value])
 }
 
 const MAX_WARNINGS_LENGTH = 1000

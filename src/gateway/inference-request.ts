@@ -19,6 +19,10 @@ export interface InferenceRequest {
   readonly address: string
   /** The client's session, for the row; null when it names none. */
   readonly session: string | null
+  /** `x-zendo-tags`, as they stand on the row; null when there are none. */
+  readonly tags: string | null
+  /** `Idempotency-Key`; null when it sends none. */
+  readonly idempotencyKey: string | null
   /** Headers that cross to the upstream, names and values in turn. */
   readonly forwardHeaders: readonly string[]
   /** Whatever translation would lose is a refusal (`x-zendo-strict`). */

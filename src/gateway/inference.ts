@@ -1,5 +1,6 @@
 /** The story of a request: read it, find who pays, hold, send, relay, settle. */
 import { AppError } from '../base/errors.ts'
+import { failpoint } from '../base/failpoint.ts'
 import { readUpstreamError } from '../protocol/upstream-error.ts'
 import { type Admission, admit, coversSize, refuseEarly } from './admission.ts'
 import { type AttemptEnd, attemptDispatch, type FailureReason } from './attempt.ts'
@@ -28,12 +29,22 @@ const MAX_RETRY_SECONDS = 60
  * @throws AppError for every refusal and failure of which the client has seen nothing yet.
  */
 export async function handleInference(gateway: Gateway, request: InferenceRequest, reply: ClientReply): Promise<void> {
-  const call = readCall(gateway, request)
-  if (isDearToTranslate(call)) refuseEarly(gateway, call)
+  const { owner, address, body, path } = request
+  const leave = gateway.traffic.enter({ keyId: owner?.keyId ?? null, address }, body, path?.model)
+  try {
+    await answerCall(gateway, readCall(gateway, request), reply)
+  } finally {
+    leave()
+  }
+}
+
+async function answerCall(gateway: Gateway, call: Call, reply: ClientReply): Promise<void> {
+  const { request } = call
+  if (isDearToTranslate(call)) await refuseEarly(gateway, call)
   // Before any money is held: what no upstream can be asked is refused, and what is held is the cost of what is sent.
-  const [dispatch, later] = firstDispatch(gateway, call)
-  const admission = await admit(gateway, call, dispatch)
-  const exchange = openExchange(gateway, admission, reply, dispatch)
+  const [asked, later] = firstDispatch(gateway, call)
+  const admission = await admit(gateway, call, asked, asked.route.provider.id)
+  const exchange = openExchange(gateway, admission, reply, asked)
   const entry: Interruptible = {
     interrupt() {
       exchange.interrupted = true
@@ -42,6 +53,7 @@ export async function handleInference(gateway: Gateway, request: InferenceReques
   }
   gateway.underWay.add(entry)
   try {
+    await clampDispatch(exchange)
     await tellEnd(exchange, await tryDestinations(exchange, later))
   } catch (error) {
     // A fault of ours must not leave the hold; where the request has ended already, this changes nothing.
@@ -55,6 +67,33 @@ export async function handleInference(gateway: Gateway, request: InferenceReques
     exchange.client?.stop()
     gateway.underWay.delete(entry)
   }
+}
+
+/** Where less can be paid for than was asked for, less is asked of the upstream. @throws AppError once the hold is given back */
+async function clampDispatch(exchange: Exchange): Promise<void> {
+  const { gateway, admission, dispatch } = exchange
+  if (admission.clampedOutput === null) return
+  try {
+    const clamped = prepareDispatch(gateway, admission.call, dispatch, admission.clampedOutput)
+    if (!keepsClamp(admission, clamped)) throw takesNoClamp()
+    exchange.dispatch = clamped
+  } catch (error) {
+    const known = error instanceof AppError ? error : internalError(error)
+    await releaseUnanswered(exchange, known, 'operator_fault')
+    throw known
+  }
+}
+
+/** Some providers take no cap on output: what cannot be paid for must not be asked of them. */
+function keepsClamp({ clampedOutput }: Admission, { maxOutput }: Dispatch): boolean {
+  return clampedOutput === null || (maxOutput !== null && maxOutput <= clampedOutput)
+}
+
+function takesNoClamp(): AppError {
+  return new AppError(
+    'insufficient_balance',
+    'What is left does not pay for the longest answer that this model may give, and its provider takes no lower limit. Add credit, or use another model.',
+  )
 }
 
 /** Smaller bodies are translated sooner than the limits are looked up. */
@@ -115,6 +154,7 @@ async function tryDestinations(exchange: Exchange, later: readonly Destination[]
     if (tried.kind === 'streamed' || tried.kind === 'answered') return tried
     if (tried.kind === 'rejected' && !(tried.isPassing && queue.length > 0)) return tried
     end = tried
+    failpoint('attempt.before_failover')
     // A kept-alive connection that the upstream had just closed looks like this; a fresh one works.
     if (tried.kind === 'failed' && tried.reason === 'reset' && queue.length === 0 && exchange.attempts.length < 2) {
       queue.push(next)
@@ -127,8 +167,8 @@ async function tryDestinations(exchange: Exchange, later: readonly Destination[]
 function nextDispatch({ gateway, admission }: Exchange, queue: Destination[]): Dispatch | null {
   for (let destination = queue.shift(); destination; destination = queue.shift()) {
     try {
-      const dispatch = prepareDispatch(gateway, admission.call, destination)
-      if (coversSize(admission, dispatch)) return dispatch
+      const dispatch = prepareDispatch(gateway, admission.call, destination, admission.clampedOutput)
+      if (coversSize(admission, dispatch) && keepsClamp(admission, dispatch)) return dispatch
     } catch (error) {
       if (!(error instanceof AppError)) throw error
     }

@@ -4,9 +4,12 @@ import type { Database } from '../store/database.ts'
 import { type KeyOwner, loadKeyOwner } from '../store/key.ts'
 
 export interface KeyCache {
-  /** The owner; undefined when there is no such key. Text that cannot be a key never reaches the database. */
-  find(key: string): KeyOwner | undefined
-  /** Forgets everything: another process may have changed keys or seats. */
+  /**
+   * The owner; undefined when there is no such key. Text that cannot be a key never reaches the database.
+   * @throws AppError storage_unavailable when it must be looked up and cannot: that says nothing about the key.
+   */
+  find(key: string): Promise<KeyOwner | undefined>
+  /** Forgets everything: keys, seats, caps or settings have changed. */
   clear(): void
 }
 
@@ -15,19 +18,25 @@ const MAX_KEYS = 10_000
 export function createKeyCache(database: Database): KeyCache {
   // Keyed by the whole hash: a part of it could be shared by two keys.
   const owners = new Map<string, KeyOwner>()
+  let revision = 0
   return {
-    find(key) {
+    async find(key) {
       if (!isWellFormedKey(key)) return undefined
       const hash = hashKey(key)
-      let owner = owners.get(hash)
-      if (!owner) {
-        owner = loadKeyOwner(database, hash)
-        if (!owner) return undefined
+      const known = owners.get(hash)
+      if (known) return known
+      const before = revision
+      const owner = await loadKeyOwner(database, hash)
+      // What was read before a change must not be remembered after it.
+      if (owner && before === revision) {
         if (owners.size >= MAX_KEYS) owners.clear()
         owners.set(hash, owner)
       }
       return owner
     },
-    clear: () => owners.clear(),
+    clear() {
+      revision++
+      owners.clear()
+    },
   }
 }

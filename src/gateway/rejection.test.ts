@@ -16,6 +16,7 @@ const PROVIDER: Provider = {
   training: undefined,
   timeouts: { connectMs: 1, headersMs: 1, idleMs: 1, totalMs: 1 },
   maxConnections: 1,
+  onClientAbort: 'drain',
 }
 const error = (members: Partial<ReplyError>): ReplyError => ({
   type: null,

@@ -5,8 +5,10 @@
  * A stream that breaks off ends with the protocol's own error event, never as if it were complete.
  */
 import { AppError, type ErrorCode } from '../base/errors.ts'
+import { failpoint } from '../base/failpoint.ts'
 import { formatUsd } from '../base/money.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
+import { promptEstimate } from '../domain/hold-size.ts'
 import type { StreamReader } from '../protocol/stream-reader.ts'
 import { classifyUpstreamError } from '../protocol/upstream-error.ts'
 import type { UpstreamExchange, UpstreamFailure } from '../upstream/client.ts'
@@ -17,6 +19,7 @@ import { redactProvider } from './redact.ts'
 import { streamRejection } from './rejection.ts'
 import { openReader, type ReplyReader } from './reply-reader.ts'
 import { type Settlement, settle } from './settlement.ts'
+import { createSlices, type Slices } from './slices.ts'
 import { endStream, writeStreamError } from './stream-end.ts'
 
 /** How long an upstream may go on after its terminal frame (a cost frame may follow) before it is cut off. */
@@ -30,6 +33,7 @@ export class StreamRelay {
   readonly #client: ClientStream
   readonly #opened: ReplyReader
   readonly #reader: StreamReader
+  readonly #slices: Slices
   readonly #done: () => void
   #state: 'running' | 'settling' | 'settled' = 'running'
   #failure: UpstreamFailure | null = null
@@ -38,6 +42,7 @@ export class StreamRelay {
   /** What went wrong in Zendo itself; the client is told so, and nothing is charged. */
   #fault: unknown = null
   #waitsForDrain = false
+  #waitsForMoney = false
   #isWhole = true
   #firstByteAtMs: number | null = null
   #timer: NodeJS.Timeout | null = null
@@ -58,6 +63,7 @@ export class StreamRelay {
     this.#client = exchange.client ?? unaskedStream(exchange)
     this.#opened = openReader(exchange, exchange.dispatch)
     this.#reader = this.#opened.reader
+    this.#slices = createSlices(exchange.gateway, exchange.admission)
     if (exchange.clientGone) this.clientLeft()
     else this.#client.begin(this.#dispatch.isTranslated ? undefined : head.contentType)
   }
@@ -68,11 +74,48 @@ export class StreamRelay {
       const out = this.#reader.push(chunk)
       // What follows an upstream's error may give away what the error itself may not.
       this.#write(this.#reader.ending === 'error' ? this.#redacted(out) : out)
+      failpoint('stream.after_chunk')
+      if (this.#state === 'running' && this.#reader.ending === null) this.#payAhead()
     } catch (error) {
       this.#breakOff(error)
       return
     }
     if (this.#reader.ending !== null) this.#conclude()
+  }
+
+  /** Ends the answer as at its length limit when no more of it can be paid for. */
+  #payAhead(): void {
+    const verdict = this.#slices.observe(this.#reader.outputTokens)
+    if (verdict === 'wait') this.#waitForMoney()
+    else if (verdict === 'stop') this.#stopPolitely()
+  }
+
+  /** Nothing more is taken from the upstream before it is known whether it can be paid for. */
+  #waitForMoney(): void {
+    if (this.#waitsForMoney) return
+    this.#waitsForMoney = true
+    this.#upstream.pause()
+    void this.#slices.decided().then(() => {
+      this.#waitsForMoney = false
+      if (this.#state === 'running' && this.#reader.ending === null) this.#payAhead()
+      if (!this.#waitsForMoney && !this.#waitsForDrain) this.#upstream.resume()
+    })
+  }
+
+  #stopPolitely(): void {
+    const { gateway, admission } = this.#exchange
+    const { request, fields } = admission.call
+    this.#reader.endPolitely({
+      code: 'limit_stopped',
+      message: this.#slices.reason(),
+      requestId: request.id,
+      model: fields.model,
+      nowMs: gateway.clock(),
+      promptTokens: promptEstimate(request.body.length, admission.call.model),
+    })
+    this.#conclude()
+    this.#upstreamEnded = true
+    this.#upstream.abort()
   }
 
   /** The upstream's body ended. */
@@ -134,7 +177,7 @@ export class StreamRelay {
     this.#upstream.pause()
     this.#exchange.reply.response.once('drain', () => {
       this.#waitsForDrain = false
-      this.#upstream.resume()
+      if (!this.#waitsForMoney) this.#upstream.resume()
     })
   }
 
@@ -196,6 +239,7 @@ export class StreamRelay {
     if (this.#interrupted || this.#fault !== null) return 'operator_fault'
     const { ending, reply } = this.#reader
     if (ending === 'complete') return outcomeOfAnswer(this.#exchange, reply)
+    if (ending === 'stopped') return 'limit_stopped'
     if (this.#exchange.clientGone && this.#failure === 'aborted') return 'client_stopped'
     return reply.hasOutput ? 'upstream_cut' : 'upstream_failed'
   }
@@ -218,8 +262,9 @@ export class StreamRelay {
     } else if (this.#interrupted || this.#fault !== null) {
       this.#writeError(this.#interrupted ? interrupted() : ownFault(this.#fault))
       this.#close()
-    } else if (ending === 'complete') {
+    } else if (ending === 'complete' || ending === 'stopped') {
       this.#writeEnd(settlement)
+      failpoint('frame.after_end')
     } else if (ending === 'error' && !this.#hidesError()) {
       this.#writeUpstreamError()
     } else {

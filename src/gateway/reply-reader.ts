@@ -47,6 +47,7 @@ function relaying(exchange: Exchange, dispatch: Dispatch, thoughts: ThoughtColle
   return createStreamReader(dispatch.protocol, {
     form: dispatch.form,
     stripUsage: dispatch.stripsUsage,
+    answers: exchange.admission.call.fields.answers,
     holdUsage: exchange.admission.call.request.includeCost,
     observer: observerFor(exchange, dispatch, thoughts),
   })

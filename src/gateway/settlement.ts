@@ -1,15 +1,11 @@
-/** Ends an admitted request: charges what the policy says, or gives the hold back, in one durable transaction, once. */
-import { setTimeout as delay } from 'node:timers/promises'
+/** Ends an admitted request: charges what the policy says, or gives the hold back, durably, once. */
 import { AppError } from '../base/errors.ts'
-import { minUsd, type NanoUsd, nanoUsd, subtractUsd, weighUsd, ZERO_USD } from '../base/money.ts'
+import { minUsd, type NanoUsd, ZERO_USD } from '../base/money.ts'
 import type { Usage } from '../base/usage.ts'
 import type { Protocol } from '../base/words.ts'
 import { CHARGE_POLICY_VERSION, chargeableUsage, type Delivery, type Outcome } from '../domain/charge-policy.ts'
 import { chargeForUsage } from '../domain/price.ts'
-import { type Entry, postTransfer, releaseBalance } from '../store/account.ts'
-import type { Database } from '../store/database.ts'
-import { type AttemptRecord, endRequest } from '../store/request.ts'
-import { settleWindows } from '../store/window.ts'
+import type { AttemptRecord, RequestEnd } from '../store/request.ts'
 import type { Admission } from './admission.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -36,120 +32,88 @@ export interface Settlement {
   readonly estimated: boolean
 }
 
-/** For a database that fails at once; for one that is locked, the commit queue has waited by itself. */
-const RETRY_DELAYS_MS = [20, 500]
-/** After this long a client is not kept waiting for another try. */
-const GIVE_UP_MS = 4000
-/** What was given up is released as soon as the database takes writes again. */
-const RELEASE_RETRY_MS = 1000
-
 /**
- * @throws AppError storage_unavailable when the database could not be written. The client must then be told that
- * nothing was charged: the hold is released as soon as that can be written, at the latest by the next start.
+ * Resolves once the end is on disk, in the database or in the spill.
+ * @throws AppError storage_unavailable when it is in neither, or when the request had been ended by somebody else: the
+ * client must then be told that nothing was charged.
  */
 export async function settle(gateway: Gateway, admission: Admission, result: RequestResult): Promise<Settlement> {
-  const ended = price(gateway, admission, result)
-  const work = (): void => writeEnd(gateway.database, admission, ended)
-  const giveUpAtMs = performance.now() + GIVE_UP_MS
-  for (let tries = 0; ; tries++) {
-    try {
-      await gateway.commits.run(work)
-      return { charged: ended.charged, estimated: ended.estimated }
-    } catch (error) {
-      const delayMs = RETRY_DELAYS_MS[tries]
-      if (delayMs === undefined || performance.now() > giveUpAtMs) {
-        void releaseLater(gateway, admission, result)
-        throw error
-      }
-      const cause = error instanceof AppError ? error.cause : error
-      gateway.log.error({ requestId: admission.call.request.id, cause }, 'settlement not written, trying again')
-      await delay(delayMs)
-    }
-  }
+  const { chargeable, usage, estimated } = chargeableUsage(result.outcome, result.delivery)
+  const { price } = admission.call.model
+  const cost = chargeable && price ? chargeForUsage(price, usage) : ZERO_USD
+  await admission.growing
+  if (cost > admission.hold) await growHold(gateway, admission, minUsd(cost, admission.maxHold))
+  const charged = minUsd(cost, admission.hold)
+  if (cost > charged) reportWriteOff(gateway, admission, cost - charged)
+  const end = endOf(gateway, admission, result, { chargeable, usage, estimated, cost, charged })
+  const ended = await gateway.ledger.end({
+    ...{ kind: 'end', holding: admission.holding, end },
+    ...(admission.isUnsure && { knownHold: admission.hold }),
+  })
+  if (ended.kind === 'late') throw endedElsewhere()
+  return { charged: ended.charged, estimated }
 }
 
-async function releaseLater(gateway: Gateway, admission: Admission, result: RequestResult): Promise<void> {
-  const fault: RequestResult = { ...result, outcome: 'operator_fault', errorCode: 'storage_unavailable' }
-  const released = price(gateway, admission, fault)
-  for (;;) {
-    await delay(RELEASE_RETRY_MS, undefined, { ref: false })
-    try {
-      // If a settlement had been written after all, the row has ended and this changes nothing.
-      await gateway.commits.run(() => writeEnd(gateway.database, admission, released))
-      return
-    } catch {
-      // Still not: the hold stays meanwhile, and with it the money.
-    }
-  }
+/**
+ * Lets the hold of a request grow, if every limit has room for it. Returns whether it did; the hold is then `to`.
+ * One at a time per request.
+ */
+export function growHold(gateway: Gateway, admission: Admission, to: NanoUsd): Promise<boolean> {
+  const { holding, hold } = admission
+  if (to <= hold) return Promise.resolve(false)
+  admission.growing = gateway.ledger
+    .extend({ kind: 'extend', holding, before: hold, after: to, atMs: gateway.clock() })
+    .then((grown) => {
+      if (grown) admission.hold = to
+      else admission.isUnsure = true
+      return grown
+    })
+  return admission.growing
 }
 
-interface PricedEnd {
-  readonly result: RequestResult
+function reportWriteOff(gateway: Gateway, { call }: Admission, amount: bigint): void {
+  const lost = { requestId: call.request.id, model: call.model.id, nanoUsd: String(amount) }
+  gateway.log.warn(lost, 'the upstream used more than was held; the difference is written off')
+}
+
+interface Priced {
+  readonly chargeable: boolean
   readonly usage: Usage
   readonly estimated: boolean
-  readonly chargeable: boolean
   /** At list price; more than `charged` when the upstream used more than was held: the operator's loss. */
   readonly cost: NanoUsd
   readonly charged: NanoUsd
-  readonly atMs: number
 }
 
-function price(gateway: Gateway, admission: Admission, result: RequestResult): PricedEnd {
-  const { chargeable, usage, estimated } = chargeableUsage(result.outcome, result.delivery)
-  const { model } = admission.call
-  const cost = chargeable && model.price ? chargeForUsage(model.price, usage) : ZERO_USD
-  const charged = minUsd(cost, admission.hold)
-  if (cost > charged) {
-    const lost = { requestId: admission.call.request.id, model: model.id, nanoUsd: String(cost - charged) }
-    gateway.log.warn(lost, 'the upstream used more than was held; the difference is written off')
-  }
-  return { result, usage, estimated, chargeable, cost, charged, atMs: gateway.clock() }
-}
-
-function writeEnd(db: Database, admission: Admission, end: PricedEnd): void {
-  const { call, funding, hold } = admission
-  const { result } = end
-  const first = endRequest(db, {
-    id: call.request.id,
-    state: end.chargeable ? 'settled' : 'released',
-    cost: end.cost,
-    charged: end.charged,
-    outcome: result.outcome,
+function endOf(gateway: Gateway, admission: Admission, result: RequestResult, priced: Priced): RequestEnd {
+  const { outcome, status, errorCode, provider, upstreamId, upstreamProtocol, warnings, attempts } = result
+  const { usage, estimated, cost, charged } = priced
+  return {
+    id: admission.call.request.id,
+    endedBy: admission.nodeId,
+    state: priced.chargeable ? 'settled' : 'released',
+    cost,
+    charged,
+    outcome,
     policyVersion: CHARGE_POLICY_VERSION,
-    estimated: end.estimated,
-    status: result.status,
-    errorCode: result.errorCode,
-    provider: result.provider,
-    upstreamId: result.upstreamId,
-    upstreamProtocol: result.upstreamProtocol,
-    warnings: result.warnings,
-    attempts: result.attempts,
-    usage: end.usage,
+    estimated,
+    status,
+    errorCode,
+    provider,
+    upstreamId,
+    upstreamProtocol,
+    warnings,
+    attempts,
+    usage,
     firstByteAtMs: result.firstByteAtMs,
-    endedAtMs: end.atMs,
-  })
-  // A repeated settlement finds the row ended and moves no money a second time.
-  if (!first) return
-  if (funding === 'plan') {
-    const { weightPpm } = call.model
-    settleWindows(db, call.request.id, weighUsd(hold, weightPpm), weighUsd(end.charged, weightPpm))
-  } else if (funding === 'balance' && call.request.owner) {
-    const { balanceId } = call.request.owner
-    if (end.cost === 0n) releaseBalance(db, balanceId, hold)
-    else postCharge(db, { requestId: call.request.id, balanceId, hold, end })
+    endedAtMs: gateway.clock(),
   }
 }
 
-function postCharge(
-  db: Database,
-  charge: { requestId: string; balanceId: string; hold: NanoUsd; end: PricedEnd },
-): void {
-  const { requestId, balanceId, hold, end } = charge
-  const entries: Entry[] = [
-    { accountId: balanceId, amount: nanoUsd(-end.charged), releases: hold },
-    { accountId: 'usage_revenue', amount: end.cost },
-  ]
-  const lost = subtractUsd(end.cost, end.charged)
-  if (lost > 0n) entries.push({ accountId: 'write_off', amount: nanoUsd(-lost) })
-  postTransfer(db, { id: `s:${requestId}`, kind: 'settlement', atMs: end.atMs, entries })
+function endedElsewhere(): AppError {
+  return new AppError(
+    'storage_unavailable',
+    'This process was out of touch for too long, and the request was ended without it; nothing was charged. Please retry.',
+    { cause: 'the request had been ended by another process', retryAfterSeconds: 1 },
+  )
 }

@@ -94,7 +94,8 @@ export async function startSimulatedProvider(options: SimulatedProviderOptions):
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port }, () => {
+    // A process of its own has one of its own, also where processes share a port.
+    server.listen({ host, port, exclusive: true }, () => {
       server.off('error', reject)
       resolve()
     })
