@@ -1,33 +1,53 @@
 /** `zendo audit`: re-derives the ledger and shows what disagrees. */
 import type { Command } from 'commander'
-import { auditLedger } from '../control/audit.ts'
-import { type Answer, answerFromDatabase, type Session } from './command-line.ts'
+import { formatUsd } from '../base/money.ts'
+import { type AuditReport, auditLedger } from '../control/audit.ts'
+import { answerFromDatabase, type Session } from './command-line.ts'
 import { formatTable, plural } from './table.ts'
 
 export function addAuditCommand(program: Command, session: Session): void {
   program
     .command('audit')
-    .description('re-derive balances, windows and charges from what caused them; exit code 1 on a difference')
-    .action((_options: unknown, command: Command) => {
-      answerFromDatabase(session, command, (db) => {
-        const report = auditLedger(db, { nowMs: session.line.clock() })
+    .description('re-derive balances, meters and charges from what caused them; exit code 1 on a difference')
+    .action((_options: unknown, command: Command) =>
+      answerFromDatabase(session, command, async (db) => {
+        const report = await auditLedger(db, { nowMs: session.line.clock() })
         return { json: report, text: formatReport(report), exitCode: report.differences.length === 0 ? 0 : 1 }
-      })
-    })
+      }),
+    )
 }
 
-function formatReport({ checked, differences }: ReturnType<typeof auditLedger>): Answer['text'] {
-  const { requests, transfers, entries, windows, accounts } = checked
+function formatReport({ checked, figures, differences }: AuditReport): string {
+  const { requests, transfers, entries, meters, lots, accounts } = checked
   const scope = [
     plural(requests, 'request'),
     plural(transfers, 'transfer'),
     plural(entries, 'entry').replace('entrys', 'entries'),
     plural(accounts, 'account'),
-    plural(windows, 'window'),
+    plural(lots, 'lot'),
+    plural(meters, 'meter'),
   ]
   const summary = `${scope.join(', ')} checked by ${checked.rules} rules: ${plural(differences.length, 'difference')}.`
-  if (differences.length === 0) return summary
+  const lines = [...formatFigures(checked, figures), summary]
+  if (differences.length === 0) return lines.join('\n')
   const rows = differences.map(({ rule, subject, expected, found }) => [rule, subject, expected, found])
   const columns = [{ title: 'RULE' }, { title: 'SUBJECT' }, { title: 'EXPECTED' }, { title: 'FOUND' }]
-  return `${formatTable(columns, rows, '')}\n\n${summary} Amounts are nano-dollars.`
+  return `${formatTable(columns, rows, '')}\n\n${lines.join('\n')} Amounts are nano-dollars.`
+}
+
+/** What there is to tell, a line each. */
+function formatFigures({ held }: AuditReport['checked'], figures: AuditReport['figures']): string[] {
+  const lines: string[] = []
+  if (held > 0) {
+    const unattended = figures.unattended > 0 ? `; for ${figures.unattended} of them no process answers` : ''
+    lines.push(`Under way: ${plural(held, 'request')}, for $${formatUsd(BigInt(figures.held_nano))}${unattended}.`)
+  }
+  if (figures.late > 0) {
+    const cost = formatUsd(BigInt(figures.late_nano))
+    lines.push(`Reported too late: ${plural(figures.late, 'request')}, for $${cost}, never charged.`)
+  }
+  if (figures.written_off_nano !== '0') {
+    lines.push(`Written off: $${formatUsd(BigInt(figures.written_off_nano))}.`)
+  }
+  return lines
 }

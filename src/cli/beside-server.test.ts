@@ -12,24 +12,23 @@ function startWriter({ dataDir, setup }: TestCommandLine): ChildProcess {
   const script = `
     import { databasePath } from ${url('../control/instance.ts')}
     import { endSample, holdSample, NOON_MS } from ${url('../control/test-instance.ts')}
-    import { openDatabase } from ${url('../store/database.ts')}
+    import { openDatabase } from ${url('../store/open-database.ts')}
     import { parseUsd } from ${url('../base/money.ts')}
-    const db = openDatabase(databasePath(${JSON.stringify(dataDir)}), { nowMs: NOON_MS })
+    const db = await openDatabase({ path: databasePath(${JSON.stringify(dataDir)}) }, { nowMs: NOON_MS })
     const instance = { db, dataDir: '', setup: ${JSON.stringify(setup)} }
     const usage = { input: 7, cachedRead: 301, cacheWrite5m: 0, cacheWrite1h: 0, output: 11, reasoning: 0 }
     let count = 0
     let stopped = false
     process.stdin.on('end', () => { stopped = true }).resume()
-    const step = () => {
+    do {
       const sample = { id: 'req_' + count, funding: count % 2 ? 'plan' : 'balance', hold: parseUsd('0.5') }
-      holdSample(instance, sample)
-      endSample(instance, sample, { usage })
+      await holdSample(instance, sample)
+      await endSample(instance, sample, { usage })
       if (count++ === 0) console.log('ready')
-      if (!stopped) return setImmediate(step)
-      db.close()
-      console.log(count)
-    }
-    step()`
+      await new Promise((resolve) => setImmediate(resolve))
+    } while (!stopped)
+    await db.close()
+    console.log(count)`
   return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
 }
 
@@ -51,7 +50,7 @@ async function stopWriter(writer: ChildProcess): Promise<number> {
 
 describe('commands beside a busy server', () => {
   it('all succeed, lose nothing, and every audit in between sees sound books', { timeout: 60_000 }, async (t) => {
-    const command = createTestCommandLine(t)
+    const command = await createTestCommandLine(t)
     const writer = startWriter(command)
     t.after(() => writer.kill('SIGKILL'))
     await once(writer.stdout as NonNullable<ChildProcess['stdout']>, 'data')

@@ -4,8 +4,10 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Clock } from '../base/time.ts'
 import { databasePath, type RandomBytes } from '../control/instance.ts'
-import { type Database, openDatabase } from '../store/database.ts'
-import { waitWhileBusy } from '../store/transaction.ts'
+import { loadSchemaVersion } from '../store/backup-record.ts'
+import type { Database } from '../store/database.ts'
+import { type DatabasePlace, openDatabase } from '../store/open-database.ts'
+import { openPostgres } from '../store/postgres.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -29,9 +31,13 @@ export interface Answer {
   readonly exitCode?: 0 | 1
 }
 
+/** An audit or an export of a large instance takes minutes. */
+const STATEMENT_TIMEOUT_MS = 10 * 60_000
+
 export interface GlobalOptions {
   readonly json?: true
   readonly dataDir?: string
+  readonly databaseUrl?: string
   readonly config?: string
 }
 
@@ -46,9 +52,6 @@ export class CommandError extends Error {
   }
 }
 
-/** Longer waits are `waitWhileBusy`'s, which finds the gaps of a busy server sooner than SQLite does. */
-const BUSY_TIMEOUT_MS = 20
-
 /** A run of the command line: remembers the answer of the one command that ran. */
 export interface Session {
   readonly line: CommandLine
@@ -59,20 +62,45 @@ export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>()
 }
 
-/** Runs `work` on the instance's database, beside a server if one runs, and answers with what it returns. */
-export function answerFromDatabase(session: Session, command: Command, work: (db: Database) => Answer): void {
+/** Runs `work` on the instance's database, beside servers if some run, and answers with what it returns, if anything. */
+export async function answerFromDatabase(
+  session: Session,
+  command: Command,
+  work: (db: Database) => Promise<Answer | undefined>,
+): Promise<void> {
   const { line } = session
-  const path = databasePath(dataDirOf(line, globalOptions(command)))
+  const place = databasePlaceOf(line, globalOptions(command))
   // Opening would create an empty database, and the commands would then report an instance that nobody set up.
-  if (!existsSync(path)) {
-    throw new CommandError('no_database', `there is no database at ${path}: run \`npm start\` first, or set --data-dir`)
+  if ('path' in place && !existsSync(place.path)) {
+    throw new CommandError(
+      'no_database',
+      `there is no database at ${place.path}: run \`npm start\` first, or set --data-dir`,
+    )
   }
-  const db = waitWhileBusy(() => openDatabase(path, { nowMs: line.clock(), busyTimeoutMs: BUSY_TIMEOUT_MS }))
+  if ('url' in place) await requireInstance(place.url, line.clock())
+  const db = await openDatabase(place, { nowMs: line.clock(), statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   try {
-    session.answer = work(db)
+    session.answer = await work(db)
   } finally {
-    db.close()
+    await db.close()
   }
+}
+
+/** A command that looks must not make an instance of a database that has none. */
+async function requireInstance(url: string, nowMs: number): Promise<void> {
+  const db = await openPostgres(url, { nowMs, isMigrated: true })
+  try {
+    if ((await loadSchemaVersion(db)) !== undefined) return
+    throw new CommandError('no_database', 'the database holds no instance of Zendo: run `npm start` first')
+  } finally {
+    await db.close()
+  }
+}
+
+/** PostgreSQL where an address is set, as for the server; else the file in the data directory. */
+export function databasePlaceOf(line: CommandLine, options: GlobalOptions): DatabasePlace {
+  const url = options.databaseUrl ?? (line.env.DATABASE_URL || undefined)
+  return url === undefined ? { path: databasePath(dataDirOf(line, options)) } : { url }
 }
 
 export function dataDirOf(line: CommandLine, options: GlobalOptions): string {

@@ -20,31 +20,31 @@ export function addKeyCommands(program: Command, session: Session): void {
     .option('--name <name>', 'what the key is for', 'key')
     .option('--workspace <workspace>', 'id or name; needed when there are several')
     .option('--member <member>', 'id or name of its owner; needed when there are several')
-    .action((options: KeyOptions & { name: string }, command: Command) => {
-      answerFromDatabase(session, command, (db) => create(db, session.line, options))
+    .action(async (options: KeyOptions & { name: string }, command: Command) => {
+      await answerFromDatabase(session, command, (db) => create(db, session.line, options))
     })
   key
     .command('list')
     .description('list the keys of a workspace, revoked ones too')
     .option('--workspace <workspace>', 'id or name; needed when there are several')
-    .action((options: KeyOptions, command: Command) => {
-      answerFromDatabase(session, command, (db) => list(db, options))
+    .action(async (options: KeyOptions, command: Command) => {
+      await answerFromDatabase(session, command, (db) => list(db, options))
     })
   key
     .command('revoke')
     .description('revoke a key; a running server refuses it within a second')
     .argument('<key>', 'id of the key, as `key list` shows it')
     .option('--workspace <workspace>', 'id or name; needed when there are several')
-    .action((keyId: string, options: KeyOptions, command: Command) => {
-      answerFromDatabase(session, command, (db) => revoke(db, session.line, keyId, options))
+    .action(async (keyId: string, options: KeyOptions, command: Command) => {
+      await answerFromDatabase(session, command, (db) => revoke(db, session.line, keyId, options))
     })
 }
 
-function create(db: Database, line: CommandLine, options: KeyOptions & { name: string }): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const member = findMember(db, workspace.id, options.member)
+async function create(db: Database, line: CommandLine, options: KeyOptions & { name: string }): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const member = await findMember(db, workspace.id, options.member)
   const request = { workspaceId: workspace.id, memberId: member.id, name: options.name }
-  const made = createKey(db, request, { nowMs: line.clock(), randomBytes: line.randomBytes })
+  const made = await createKey(db, request, { nowMs: line.clock(), randomBytes: line.randomBytes })
   return {
     json: {
       id: made.id,
@@ -59,9 +59,9 @@ function create(db: Database, line: CommandLine, options: KeyOptions & { name: s
   }
 }
 
-function list(db: Database, options: KeyOptions): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const keys = listKeys(db, workspace.id)
+async function list(db: Database, options: KeyOptions): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const keys = await listKeys(db, workspace.id)
   const state = (revokedAtMs: number | null): string =>
     revokedAtMs === null ? 'active' : `revoked ${formatMinute(revokedAtMs)}`
   const rows = keys.map((key) => [key.id, key.name, key.preview, formatMinute(key.createdAtMs), state(key.revokedAtMs)])
@@ -85,9 +85,9 @@ function list(db: Database, options: KeyOptions): Answer {
   }
 }
 
-function revoke(db: Database, line: CommandLine, keyId: string, options: KeyOptions): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const result = revokeKey(db, workspace.id, keyId, line.clock())
+async function revoke(db: Database, line: CommandLine, keyId: string, options: KeyOptions): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const result = await revokeKey(db, workspace.id, keyId, line.clock())
   if (result === 'not_found') throw new CommandError('not_found', `there is no key ${keyId} in ${workspace.name}`)
   const text = result === 'revoked' ? `Key ${keyId} is revoked.` : `Key ${keyId} was revoked before.`
   return { json: { id: keyId, result }, text }

@@ -2,14 +2,19 @@
 import { Command, CommanderError } from 'commander'
 import { AppError } from '../base/errors.ts'
 import { addAuditCommand } from './audit.ts'
+import { addBackupCommand } from './backup.ts'
+import { addCapCommands } from './cap.ts'
 import { CommandError, type CommandLine, type Session } from './command-line.ts'
 import { addConfigCommands } from './config.ts'
 import { addCreditCommands } from './credit.ts'
 import { addKeyCommands } from './key.ts'
+import { addMigrateCommand } from './migrate.ts'
 import { addModelsCommand } from './models.ts'
 import { addPlanCommands } from './plan.ts'
+import { addRestoreCommand } from './restore.ts'
 import { addServeCommand } from './serve.ts'
 import { addUsageCommand } from './usage.ts'
+import { addWorkspaceCommands } from './workspace.ts'
 
 /** 0: done. 1: it failed, or found what it was looking for. 2: the command itself was not understood. */
 export type ExitCode = 0 | 1 | 2
@@ -42,15 +47,21 @@ export function buildProgram(session: Session): Command {
     .description('Zendo, a gateway for coding agents')
     .option('--json', 'answer with one JSON document')
     .option('--data-dir <directory>', 'where the instance keeps its data; else ZENDO_DATA_DIR or ./data')
+    .option('--database-url <url>', 'the PostgreSQL database; else DATABASE_URL, or a file in the data directory')
     .option('--config <file>', 'the configuration file; else ZENDO_CONFIG or ./zendo.jsonc')
   addServeCommand(program, session)
   addKeyCommands(program, session)
   addCreditCommands(program, session)
   addPlanCommands(program, session)
+  addCapCommands(program, session)
+  addWorkspaceCommands(program, session)
   addUsageCommand(program, session)
   addModelsCommand(program, session)
   addAuditCommand(program, session)
   addConfigCommands(program, session)
+  addBackupCommand(program, session)
+  addRestoreCommand(program, session)
+  addMigrateCommand(program, session)
   return program
 }
 

@@ -42,7 +42,7 @@ export function addPlanCommands(program: Command, session: Session): void {
 /** `plan seat` acts itself, too: it lists, or with --use-balance switches that for a seat. */
 function addSeatCommands(plan: Command, session: Session): void {
   // Commander hands options that `seat` knows to `seat`, even behind a subcommand: hence optsWithGlobals below.
-  const answer = (command: Command, act: (db: Database, options: SeatOptions) => Answer): void =>
+  const answer = (command: Command, act: (db: Database, options: SeatOptions) => Promise<Answer>): Promise<void> =>
     answerFromDatabase(session, command, (db) => act(db, command.optsWithGlobals<SeatOptions>()))
   const seat = plan
     .command('seat')
@@ -62,7 +62,7 @@ function addSeatCommands(plan: Command, session: Session): void {
     .option('--member <member>', 'id or name; needed when there are several')
     .action(async (_options: unknown, command: Command) => {
       const { plans } = await loadCommandCatalog(session.line, globalOptions(command))
-      answer(command, (db, options) => add(db, session.line, plans, options))
+      await answer(command, (db, options) => add(db, session.line, plans, options))
     })
   seat
     .command('end')
@@ -73,16 +73,16 @@ function addSeatCommands(plan: Command, session: Session): void {
     )
 }
 
-function listOrSwitch(db: Database, options: SeatOptions): Answer {
+async function listOrSwitch(db: Database, options: SeatOptions): Promise<Answer> {
   if (options.useBalance !== undefined) return switchBalance(db, options, options.useBalance)
   if (options.seat !== undefined) throw new CommandError('usage', '--seat goes with --use-balance on or off')
   return list(db, options)
 }
 
-function list(db: Database, options: SeatOptions): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const names = new Map(listMembers(db, workspace.id).map((member) => [member.id, member.name]))
-  const seats = listSeats(db, workspace.id)
+async function list(db: Database, options: SeatOptions): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const names = new Map((await listMembers(db, workspace.id)).map((member) => [member.id, member.name]))
+  const seats = await listSeats(db, workspace.id)
   const rows = seats.map((seat) => [
     seat.id,
     seat.planId,
@@ -100,32 +100,37 @@ function list(db: Database, options: SeatOptions): Answer {
   }
 }
 
-function add(db: Database, line: CommandLine, plans: ReadonlyMap<string, Plan>, options: SeatOptions): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const member = findMember(db, workspace.id, options.member)
+async function add(
+  db: Database,
+  line: CommandLine,
+  plans: ReadonlyMap<string, Plan>,
+  options: SeatOptions,
+): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const member = await findMember(db, workspace.id, options.member)
   const request = {
     workspaceId: workspace.id,
     memberId: member.id,
     planId: options.plan,
     useBalance: options.useBalance ?? false,
   }
-  const seat = createSeat(db, plans, request, line.clock())
+  const seat = await createSeat(db, plans, request, line.clock())
   return { json: seatJson(seat), text: `${member.name} has the seat ${seat.id} on ${seat.planId}.` }
 }
 
-function end(db: Database, line: CommandLine, seatId: string, options: SeatOptions): Answer {
-  const workspace = findWorkspace(db, options.workspace)
+async function end(db: Database, line: CommandLine, seatId: string, options: SeatOptions): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
   const endedAtMs = line.clock()
-  const seat = endSeat(db, workspace.id, seatId, endedAtMs)
+  const seat = await endSeat(db, workspace.id, seatId, endedAtMs)
   return {
     json: { ...seatJson(seat), ended_at: formatInstant(endedAtMs) },
     text: `The seat ${seat.id} on ${seat.planId} has ended.`,
   }
 }
 
-function switchBalance(db: Database, options: SeatOptions, useBalance: boolean): Answer {
-  const workspace = findWorkspace(db, options.workspace)
-  const seat = setUseBalance(db, workspace.id, options.seat, useBalance)
+async function switchBalance(db: Database, options: SeatOptions, useBalance: boolean): Promise<Answer> {
+  const workspace = await findWorkspace(db, options.workspace)
+  const seat = await setUseBalance(db, workspace.id, options.seat, useBalance)
   return {
     json: seatJson(seat),
     text: useBalance
@@ -182,7 +187,7 @@ function planJson(plan: Plan) {
       name,
       kind,
       unit,
-      hours: kind === 'session' ? lengthMs / HOUR_MS : null,
+      hours: unit === null ? lengthMs / HOUR_MS : null,
       limit: formatUsd(limit),
       limit_nano: String(limit),
     })),
@@ -191,5 +196,6 @@ function planJson(plan: Plan) {
 
 function lengthOf({ kind, unit, lengthMs }: WindowSpec): string {
   if (kind === 'session') return `${lengthMs / HOUR_MS} h from the first request`
-  return kind === 'calendar' ? `a calendar ${unit} (UTC)` : `a ${unit} from the seat's start`
+  if (kind === 'sliding') return `the last ${lengthMs / HOUR_MS} h`
+  return kind === 'calendar' ? `a calendar ${unit}` : `a ${unit} from the seat's start`
 }

@@ -26,6 +26,7 @@ function environmentOf(options: ServeOptions & GlobalOptions): Environment {
     ...(options.port !== undefined && { ZENDO_PORT: String(options.port) }),
     ...(options.host !== undefined && { ZENDO_HOST: options.host }),
     ...(options.dataDir !== undefined && { ZENDO_DATA_DIR: options.dataDir }),
+    ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
     ...(options.config !== undefined && { ZENDO_CONFIG: options.config }),
   }
 }

@@ -44,3 +44,10 @@ export function formatCount(count: number): string {
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** When a limit is free again: `2026-11-20 17:00 UTC (in 4 h 0 min)`. */
+export function formatReset(resetsAt: string | null, nowMs: number): string {
+  if (resetsAt === null) return ''
+  const atMs = Date.parse(resetsAt)
+  return `${formatMinute(atMs)} (${formatWait(atMs, nowMs)})`
+}

@@ -24,8 +24,8 @@ export interface TestCommandLine extends TestInstance {
 }
 
 /** Reads a configuration of its own, so that a developer's zendo.jsonc changes no test. */
-export function createTestCommandLine(t: TestContext, config: object = {}): TestCommandLine {
-  const instance = createTestInstance(t)
+export async function createTestCommandLine(t: TestContext, config: object = {}): Promise<TestCommandLine> {
+  const instance = await createTestInstance(t)
   const configFile = join(instance.dataDir, 'zendo.jsonc')
   writeFileSync(configFile, JSON.stringify(config))
   const self: TestCommandLine = {

@@ -1,13 +1,14 @@
 /** The usage reports as text for people. */
 import type { SeatReport, UsageReport, WindowReport } from '../control/usage.ts'
-import type { Explanation } from '../control/usage-explain.ts'
 import type { UsageTotal, UsageTotals } from '../control/usage-total.ts'
-import { formatCount, formatMinute, formatTable, formatWait } from './table.ts'
+import { formatCaps } from './cap-text.ts'
+import { formatCount, formatMinute, formatReset, formatTable } from './table.ts'
 
 export function formatUsage(report: UsageReport, workspace: string, nowMs: number): string {
   const { balance } = report
   const held = balance.held_nano === '0' ? '' : `, $${balance.held} held by requests under way`
   const lines = [`Balance of ${workspace}: $${balance.available} available${held}`]
+  if (report.caps.length > 0) lines.push('', formatCaps(report.caps, nowMs))
   if (report.seats.length === 0) lines.push('', 'No seat on a plan.')
   for (const seat of report.seats) lines.push('', ...formatSeat(seat, nowMs))
   return lines.join('\n')
@@ -29,7 +30,7 @@ function formatSeat(seat: SeatReport, nowMs: number): string[] {
     `$${window.limit}`,
     `$${window.remaining}`,
     `${window.percent} %`,
-    formatReset(window, nowMs) + (window.name === seat.binding ? '  <- tightest' : ''),
+    formatOpening(window, nowMs) + (window.name === seat.binding ? '  <- tightest' : ''),
   ])
   return [
     `Seat ${seat.id} on ${seat.plan} (${whenFull})`,
@@ -37,20 +38,21 @@ function formatSeat(seat: SeatReport, nowMs: number): string[] {
   ]
 }
 
-function formatReset(window: WindowReport, nowMs: number): string {
-  if (window.resets_at === null) return 'opens with the next request'
-  const atMs = Date.parse(window.resets_at)
-  return `${formatMinute(atMs)} (${formatWait(atMs, nowMs)})`
+function formatOpening(window: WindowReport, nowMs: number): string {
+  const isUnopened = window.resets_at === null && window.kind === 'session'
+  return isUnopened ? 'opens with the next request' : formatReset(window.resets_at, nowMs)
 }
 
 export function formatTotals(totals: UsageTotals): string {
   const right = 'right' as const
   const titles = ['REQUESTS', 'INPUT', 'CACHED', 'CACHE WRITES', 'OUTPUT', 'FROM BALANCE', 'ON PLAN', 'COUNTED']
-  const columns = [{ title: totals.by.toUpperCase() }, ...titles.map((title) => ({ title, align: right }))]
-  const rows = totals.rows.map((row) => [row.group ?? '(none)', ...totalCells(row)])
-  if (rows.length > 1) rows.push(['total', ...totalCells(totals.total)])
-  const since = formatMinute(Date.parse(totals.since))
-  return formatTable(columns, rows, `No requests have ended since ${since}.`)
+  const sides = totals.by.map((side) => ({ title: side.toUpperCase() }))
+  const columns = [...sides, ...titles.map((title) => ({ title, align: right }))]
+  const rows = totals.rows.map((row) => [...totals.by.map((side) => row[side] ?? '(none)'), ...totalCells(row)])
+  const blanks = totals.by.slice(1).map(() => '')
+  if (rows.length > 1) rows.push(['total', ...blanks, ...totalCells(totals.total)])
+  const since = totals.since === null ? '' : ` since ${formatMinute(Date.parse(totals.since))}`
+  return formatTable(columns, rows, `No requests have ended${since}.`)
 }
 
 function totalCells(total: UsageTotal): string[] {
@@ -59,57 +61,10 @@ function totalCells(total: UsageTotal): string[] {
     formatCount(total.requests),
     formatCount(tokens.input),
     formatCount(tokens.cached_read),
-    formatCount(tokens.cache_write),
+    formatCount(tokens.cache_write_5m + tokens.cache_write_1h),
     formatCount(tokens.output),
     `$${total.balance}`,
     `$${total.plan}`,
     `$${total.counted}`,
   ]
-}
-
-export function formatExplanation(explanation: Explanation): string {
-  const { id, model, protocol, product, created_at, ended_at, provider, attempts } = explanation
-  const tried = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`
-  return [
-    `Request ${id}`,
-    `${model} on ${product}, ${protocol}, ${created_at} to ${ended_at ?? 'now'}, ${provider ?? 'no provider'}, ${tried}`,
-    '',
-    ...formatProducts(explanation),
-    '',
-    ...formatCharge(explanation),
-  ].join('\n')
-}
-
-function formatProducts(explanation: Explanation): string[] {
-  const { price_version, tier_above, buckets, sum, cost, rounding } = explanation
-  if (sum === null)
-    return [price_version === null ? 'Free model: no price.' : `Price ${price_version} is not on record.`]
-  const tier = tier_above === null ? 'base rates' : `rates above ${formatCount(tier_above)} prompt tokens`
-  const columns = [
-    { title: 'TOKENS OF' },
-    { title: 'COUNT', align: 'right' },
-    { title: '$ PER 1M', align: 'right' },
-    { title: 'PRODUCT', align: 'right' },
-  ] as const
-  const rows = buckets
-    .filter(({ tokens }) => tokens > 0)
-    .map(({ bucket, tokens, rate, product }) => [bucket, formatCount(tokens), rate ?? '', `$${product}`])
-  const lines = [`Price ${price_version}, ${tier}`, formatTable(columns, rows, 'No tokens.'), `Sum $${sum}`]
-  if (explanation.state === 'settled') lines.push(`Cost $${cost} (rounded: ${rounding})`)
-  return lines
-}
-
-function formatCharge(explanation: Explanation): string[] {
-  const { state, outcome, rule, policy_version, estimated, hold, charged, funding, written_off } = explanation
-  if (state === 'held') return [`Under way; $${hold} held, paid by: ${funding}`]
-  const lines = [
-    `Outcome ${outcome}${estimated ? ' (usage estimated)' : ''}; charge policy ${policy_version} says: ${rule}`,
-    `Charged $${charged} of $${hold} held, paid by: ${funding}`,
-  ]
-  if (written_off !== null && Number(written_off) > 0)
-    lines.push(`Written off $${written_off}: it cost more than was held`)
-  for (const window of explanation.windows) {
-    lines.push(`Counted $${window.counted} in ${window.name} (weight ${explanation.weight}, ends ${window.ends_at})`)
-  }
-  return lines
 }

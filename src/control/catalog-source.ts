@@ -9,6 +9,7 @@ import { DEFAULTS } from '../domain/config-defaults.ts'
 import { type ConfigProblem, parseConfig, problemAt } from '../domain/config-parse.ts'
 import type { Config } from '../domain/config-schema.ts'
 import { isCredential } from '../domain/config-values.ts'
+import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../domain/config-webhooks-schema.ts'
 
 /** A secret file is a key and a line end; more is the wrong file. */
 const MAX_SECRET_BYTES = 65_536
@@ -69,14 +70,18 @@ export async function snapshotOf(text: string | null | Error, options: CatalogSo
   if (text instanceof Error) return fileProblem(path, `the file cannot be read (${codeOf(text)})`)
   const parsed = text === null ? { ok: true as const, config: null } : parseConfig(text, path, builtIn)
   if (!parsed.ok) return parsed
-  const { secrets, faults } = await resolveSecrets(parsed.config, options.env, dirname(path))
+  const find = (reference: string) => resolveSecret(reference, options.env, dirname(path))
+  const apiKeys = await resolveApiKeys(parsed.config, find)
+  const webhooks = await resolveWebhookSecrets(parsed.config, find)
+  const faults = [...apiKeys.faults, ...webhooks.faults]
   if (faults.length > 0) {
-    const problems = faults.map(({ provider, reason }) =>
-      problemAt(text ?? '', path, ['providers', provider, 'apiKey'], reason),
-    )
-    return { ok: false, problems }
+    return { ok: false, problems: faults.map((fault) => problemAt(text ?? '', path, fault.path, fault.reason)) }
   }
-  const catalog = buildCatalog(builtIn, parsed.config, secrets, options)
+  const { simulatedBaseUrl } = options
+  const catalog = buildCatalog(builtIn, parsed.config, apiKeys.secrets, {
+    simulatedBaseUrl,
+    webhookSecrets: webhooks.secrets,
+  })
   const configPath = text === null ? null : path
   return { ok: true, snapshot: { catalog, server: serverConfig(parsed.config), configPath } }
 }
@@ -93,24 +98,39 @@ function serverConfig(config: Config | null): ServerConfig {
 }
 
 interface SecretFault {
-  readonly provider: string
+  readonly path: readonly string[]
   readonly reason: string
 }
 
-async function resolveSecrets(
-  config: Config | null,
-  env: Readonly<Record<string, string | undefined>>,
-  directory: string,
-): Promise<{ secrets: Map<string, string>; faults: SecretFault[] }> {
-  const secrets = new Map<string, string>()
-  const faults: SecretFault[] = []
+interface ResolvedSecrets {
+  /** By the id of the entry. */
+  readonly secrets: Map<string, string>
+  readonly faults: SecretFault[]
+}
+
+type FindSecret = (reference: string) => Promise<{ value: string } | { reason: string }>
+
+async function resolveApiKeys(config: Config | null, find: FindSecret): Promise<ResolvedSecrets> {
+  const resolved: ResolvedSecrets = { secrets: new Map(), faults: [] }
   for (const [provider, entry] of Object.entries(config?.providers ?? {})) {
     if (entry?.apiKey === undefined) continue
-    const resolved = await resolveSecret(entry.apiKey, env, directory)
-    if ('value' in resolved) secrets.set(provider, resolved.value)
-    else faults.push({ provider, reason: resolved.reason })
+    const found = await find(entry.apiKey)
+    if ('value' in found) resolved.secrets.set(provider, found.value)
+    else resolved.faults.push({ path: ['providers', provider, 'apiKey'], reason: found.reason })
   }
-  return { secrets, faults }
+  return resolved
+}
+
+async function resolveWebhookSecrets(config: Config | null, find: FindSecret): Promise<ResolvedSecrets> {
+  const resolved: ResolvedSecrets = { secrets: new Map(), faults: [] }
+  for (const [name, { secret }] of Object.entries(config?.webhooks ?? {})) {
+    const path = ['webhooks', name, 'secret']
+    const found = await find(secret)
+    if ('reason' in found) resolved.faults.push({ path, reason: found.reason })
+    else if (isWebhookSecret(found.value)) resolved.secrets.set(name, found.value)
+    else resolved.faults.push({ path, reason: `what this names is not a signing secret: ${WEBHOOK_SECRET_FORM}` })
+  }
+  return resolved
 }
 
 /** Reasons name the variable or file, never what is in it. */

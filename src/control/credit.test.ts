@@ -1,64 +1,121 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { nanoUsd, parseUsd } from '../base/money.ts'
+import { DAY_MS, HOUR_MS } from '../base/time.ts'
+import { NO_USAGE } from '../base/usage.ts'
 import { loadBalance } from '../store/account.ts'
+import { insertWorkspace } from '../store/workspace.ts'
 import { auditLedger } from './audit.ts'
-import { grantCredit, parseGrantAmount } from './credit.ts'
-import { createTestInstance, holdSample, NOON_MS, type TestInstance } from './test-instance.ts'
+import { type GrantRequest, grantCredit, listCredit, parseGrantAmount } from './credit.ts'
+import { cutFirstCommit } from './test-cut.ts'
+import { createTestInstance, endSample, holdSample, NOON_MS, type TestInstance } from './test-instance.ts'
 
-const request = ({ setup }: TestInstance, dollars: string) => ({
+const request = ({ setup }: TestInstance, dollars: string): GrantRequest => ({
   workspaceId: setup.workspace.id,
   amount: parseUsd(dollars),
   note: 'test',
 })
 
-const posted = ({ db, setup }: TestInstance) => loadBalance(db, setup.workspace.id)?.posted
+const posted = async ({ db, setup }: TestInstance) => (await loadBalance(db, setup.workspace.id))?.posted
+
+async function differences({ db }: TestInstance) {
+  return (await auditLedger(db, { nowMs: NOON_MS })).differences
+}
+
+/** Pays for so many output tokens from the balance: $4.40 per million. */
+async function spend(instance: TestInstance, id: string, output: number, atMs = NOON_MS): Promise<void> {
+  const sample = { id, funding: 'balance', hold: parseUsd(5), atMs } as const
+  await holdSample(instance, sample)
+  await endSample(instance, sample, { usage: { ...NO_USAGE, output } })
+}
 
 describe('granting credit', () => {
-  it('adds exactly what was said, to the nano-dollar', (t) => {
-    const instance = createTestInstance(t)
-    holdSample(instance, { id: 'req_1', funding: 'balance', hold: parseUsd(2) })
-    const granted = grantCredit(instance.db, request(instance, '0.000000001'), NOON_MS)
+  it('adds exactly what was said, to the nano-dollar', async (t) => {
+    const instance = await createTestInstance(t)
+    await holdSample(instance, { id: 'req_1', funding: 'balance', hold: parseUsd(2) })
+    const granted = await grantCredit(instance.db, request(instance, '0.000000001'), NOON_MS)
     assert.deepEqual([granted.created, granted.posted, granted.available], [true, 5_000_000_001n, 3_000_000_001n])
-    assert.equal(posted(instance), 5_000_000_001n)
-    assert.deepEqual(auditLedger(instance.db, { nowMs: NOON_MS }).differences, [])
+    assert.equal(await posted(instance), 5_000_000_001n)
+    assert.deepEqual(await differences(instance), [])
   })
 
-  it('with the same idempotency key grants once', (t) => {
-    const instance = createTestInstance(t)
+  it('with the same idempotency key grants once', async (t) => {
+    const instance = await createTestInstance(t)
     const keyed = { ...request(instance, '3'), idempotencyKey: 'invoice-7' }
-    const first = grantCredit(instance.db, keyed, NOON_MS)
-    const again = grantCredit(instance.db, keyed, NOON_MS + 1000)
-    assert.deepEqual([first.created, again.created, again.grantId], [true, false, first.grantId])
-    assert.equal(posted(instance), 8_000_000_000n)
-    assert.equal(grantCredit(instance.db, { ...keyed, idempotencyKey: 'invoice-8' }, NOON_MS).created, true)
-    assert.equal(grantCredit(instance.db, request(instance, '3'), NOON_MS).created, true)
-    assert.equal(posted(instance), 14_000_000_000n)
+    const first = await grantCredit(instance.db, keyed, NOON_MS)
+    const again = await grantCredit(instance.db, keyed, NOON_MS + 1000)
+    assert.deepEqual([first.created, again.created, again.lot], [true, false, first.lot])
+    assert.equal(await posted(instance), 8_000_000_000n)
+    assert.equal((await grantCredit(instance.db, { ...keyed, idempotencyKey: 'invoice-8' }, NOON_MS)).created, true)
+    assert.equal((await grantCredit(instance.db, request(instance, '3'), NOON_MS)).created, true)
+    assert.equal(await posted(instance), 14_000_000_000n)
+    assert.deepEqual(await differences(instance), [])
   })
 
-  it('refuses an idempotency key that granted another amount', (t) => {
-    const instance = createTestInstance(t)
-    grantCredit(instance.db, { ...request(instance, '3'), idempotencyKey: 'k' }, NOON_MS)
-    assert.throws(() => grantCredit(instance.db, { ...request(instance, '4'), idempotencyKey: 'k' }, NOON_MS), {
-      code: 'invalid_request',
-      message: /already granted \$3\.00, not \$4\.00/,
-    })
-    assert.equal(posted(instance), 8_000_000_000n)
+  it('two calls at once with the same idempotency key grant once', async (t) => {
+    const instance = await createTestInstance(t)
+    const keyed = { ...request(instance, '3'), idempotencyKey: 'invoice-7' }
+    const both = await Promise.all([1, 2].map(() => grantCredit(instance.db, keyed, NOON_MS)))
+    assert.deepEqual(both.map(({ created }) => created).sort(), [false, true])
+    assert.equal(await posted(instance), 8_000_000_000n)
   })
 
-  it('leaves nothing behind when it fails', (t) => {
-    const instance = createTestInstance(t)
+  it('whose commit was not answered grants once, with or without an idempotency key', async (t) => {
+    for (const isCommitted of [true, false]) {
+      for (const key of [{}, { idempotencyKey: 'k' }]) {
+        const instance = await createTestInstance(t)
+        const cut = cutFirstCommit(instance.db, isCommitted)
+        const granted = await grantCredit(cut, { ...request(instance, '3'), ...key }, NOON_MS)
+        assert.deepEqual([granted.created, granted.posted], [true, 8_000_000_000n])
+        assert.equal(await posted(instance), 8_000_000_000n)
+        assert.deepEqual(await differences(instance), [])
+      }
+    }
+  })
+
+  it('refuses an idempotency key that granted something else', async (t) => {
+    const instance = await createTestInstance(t)
+    const keyed = { ...request(instance, '3'), idempotencyKey: 'k' }
+    await grantCredit(instance.db, keyed, NOON_MS)
+    const others: [Partial<GrantRequest>, RegExp][] = [
+      [{ amount: parseUsd(4) }, /already granted \$3\.00, not \$4\.00/],
+      [{ source: 'promotion' }, /already made credit of the source operator, not promotion/],
+      [{ expiresAtMs: NOON_MS + DAY_MS }, /another expiry or priority/],
+      [{ priority: 5 }, /another expiry or priority/],
+    ]
+    for (const [change, message] of others) {
+      await assert.rejects(grantCredit(instance.db, { ...keyed, ...change }, NOON_MS), {
+        code: 'invalid_request',
+        message,
+      })
+    }
+    assert.equal(await posted(instance), 8_000_000_000n)
+  })
+
+  it('an idempotency key is bound to its workspace', async (t) => {
+    const instance = await createTestInstance(t)
+    const { db } = instance
+    await insertWorkspace(db, { id: 'wrk_2', name: 'second' }, NOON_MS)
+    await db.run("INSERT INTO account (id, workspace_id, kind) VALUES ('acc_2', 'wrk_2', 'balance')")
+    const keyed = { ...request(instance, '3'), idempotencyKey: 'k' }
+    await grantCredit(db, keyed, NOON_MS)
+    const other = await grantCredit(db, { ...keyed, workspaceId: 'wrk_2', amount: parseUsd(4) }, NOON_MS)
+    assert.deepEqual([other.created, other.posted], [true, 4_000_000_000n])
+  })
+
+  it('leaves nothing behind when it fails', async (t) => {
+    const instance = await createTestInstance(t)
     const unknown = { ...request(instance, '1'), workspaceId: 'wrk_unknown' }
-    assert.throws(() => grantCredit(instance.db, unknown, NOON_MS), { code: 'invalid_request' })
-    assert.equal(posted(instance), 5_000_000_000n)
-    assert.equal(instance.db.get<{ n: bigint }>('SELECT COUNT(*) AS n FROM credit_grant')?.n, 1n)
+    await assert.rejects(grantCredit(instance.db, unknown, NOON_MS), { code: 'invalid_request' })
+    assert.equal(await posted(instance), 5_000_000_000n)
+    assert.equal((await instance.db.get<{ n: bigint }>('SELECT COUNT(*) AS n FROM credit_grant'))?.n, 1n)
   })
 
-  it('refuses nothing, less than nothing, too much, and what is no exact amount', (t) => {
-    const instance = createTestInstance(t)
+  it('refuses nothing, less than nothing, too much, and what is no exact amount', async (t) => {
+    const instance = await createTestInstance(t)
     for (const amount of [0n, -1n, 1_000_000_000_000_001n]) {
       const wrong = { ...request(instance, '1'), amount: nanoUsd(amount) }
-      assert.throws(() => grantCredit(instance.db, wrong, NOON_MS), { code: 'invalid_request' })
+      await assert.rejects(grantCredit(instance.db, wrong, NOON_MS), { code: 'invalid_request' })
     }
     for (const text of ['', 'x', '0', '-5', '1e3', '0.0000000001', '1000000.01', '1,5', '٣', '999999999999999999']) {
       assert.throws(() => parseGrantAmount(text), { code: 'invalid_request' }, text)
@@ -66,18 +123,79 @@ describe('granting credit', () => {
     assert.equal(parseGrantAmount('0.10'), 100_000_000n)
   })
 
-  it('keeps a balance far from the end of 64 bits', (t) => {
-    const instance = createTestInstance(t)
+  it('keeps a balance far from the end of 64 bits', async (t) => {
+    const instance = await createTestInstance(t)
     const { db } = instance
-    db.exec("UPDATE account SET posted = 999999999000000000 WHERE kind = 'balance'")
-    assert.throws(() => grantCredit(db, request(instance, '1.01'), NOON_MS), /must not be above/)
-    assert.equal(grantCredit(db, request(instance, '1'), NOON_MS).posted, 1_000_000_000_000_000_000n)
+    const rich = "UPDATE account SET posted = 999999999000000000 WHERE kind = 'balance'"
+    await db.write((sql) => sql.run(rich), { opensLedger: true })
+    await assert.rejects(grantCredit(db, request(instance, '1.01'), NOON_MS), /must not be above/)
+    assert.equal((await grantCredit(db, request(instance, '1'), NOON_MS)).posted, 1_000_000_000_000_000_000n)
   })
 
-  it('refuses notes that are too long or would change a terminal', (t) => {
-    const instance = createTestInstance(t)
+  it('refuses notes that are too long or would change a terminal, and priorities that are none', async (t) => {
+    const instance = await createTestInstance(t)
     for (const note of ['x'.repeat(501), 'a\u001b[2J']) {
-      assert.throws(() => grantCredit(instance.db, { ...request(instance, '1'), note }, NOON_MS), /note/)
+      await assert.rejects(grantCredit(instance.db, { ...request(instance, '1'), note }, NOON_MS), /note/)
     }
+    for (const priority of [-1, 1001, 0.5, Number.NaN]) {
+      await assert.rejects(grantCredit(instance.db, { ...request(instance, '1'), priority }, NOON_MS), /priority/)
+    }
+  })
+})
+
+describe('lots of credit', () => {
+  it('are spent by priority, then by expiry, then by age', async (t) => {
+    const instance = await createTestInstance(t)
+    const grant = (dollars: string, change: Partial<GrantRequest>) =>
+      grantCredit(instance.db, { ...request(instance, dollars), ...change }, NOON_MS)
+    await grant('1', { note: 'later', expiresAtMs: NOON_MS + 2 * DAY_MS })
+    await grant('1', { note: 'soon', expiresAtMs: NOON_MS + DAY_MS })
+    await grant('1', { note: 'first of all', priority: 5, source: 'promotion' })
+    // Ids that come from idempotency keys are of no age.
+    for (let n = 1; n <= 5; n++) {
+      const late = { ...request(instance, '1'), note: `${n}`, idempotencyKey: `${n}` }
+      await grantCredit(instance.db, late, NOON_MS + n)
+    }
+    const left = async () =>
+      (await listCredit(instance.db, instance.setup.workspace.id, NOON_MS)).lots.map(({ note, remaining }) => [
+        note,
+        remaining,
+      ])
+    assert.deepEqual(
+      (await left()).map(([note]) => note),
+      ['first of all', 'soon', 'later', 'demo credit', '1', '2', '3', '4', '5'],
+    )
+    // $2.20.
+    await spend(instance, 'req_1', 500_000)
+    assert.deepEqual((await left()).slice(0, 2), [
+      ['later', 800_000_000n],
+      ['demo credit', 5_000_000_000n],
+    ])
+    assert.deepEqual(await differences(instance), [])
+  })
+
+  it('that have expired are not available, whether or not a request came since', async (t) => {
+    const instance = await createTestInstance(t)
+    const { db, setup } = instance
+    await grantCredit(db, { ...request(instance, '2'), expiresAtMs: NOON_MS + HOUR_MS }, NOON_MS)
+    const at = async (nowMs: number) => {
+      const { posted: all, lots } = await listCredit(db, setup.workspace.id, nowMs)
+      return [all, lots.length]
+    }
+    assert.deepEqual(await at(NOON_MS + HOUR_MS - 1), [7_000_000_000n, 2])
+    assert.deepEqual(await at(NOON_MS + HOUR_MS), [5_000_000_000n, 1])
+    assert.equal(await posted(instance), 7_000_000_000n, 'looking writes nothing')
+    await spend(instance, 'req_1', 0, NOON_MS + HOUR_MS)
+    assert.equal(await posted(instance), 5_000_000_000n)
+    assert.deepEqual(await differences(instance), [])
+  })
+
+  it('are not made already expired; a repeated call long after is still answered', async (t) => {
+    const instance = await createTestInstance(t)
+    const keyed = { ...request(instance, '2'), expiresAtMs: NOON_MS + HOUR_MS, idempotencyKey: 'k' }
+    await assert.rejects(grantCredit(instance.db, keyed, NOON_MS + HOUR_MS), /expired at 2026-11-20T13:00:00\.000Z/)
+    assert.equal((await grantCredit(instance.db, keyed, NOON_MS)).created, true)
+    const late = await grantCredit(instance.db, keyed, NOON_MS + DAY_MS)
+    assert.deepEqual([late.created, late.available], [false, 5_000_000_000n])
   })
 })

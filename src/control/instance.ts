@@ -1,5 +1,16 @@
 /** The data directory of an instance: where its database is, and the secrets that it made for itself. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../base/errors.ts'
 
@@ -33,7 +44,8 @@ export function prepareDataDir(dataDir: string): void {
 }
 
 /**
- * The secrets of the directory, made on the first call. A crash in between leaves none or all of them.
+ * The secrets of the directory, made on the first call. A crash in between leaves none or all of them; of several
+ * processes that make them at once, all get the same.
  * @throws AppError storage_unavailable when the file is damaged; it is never replaced, for what it keyed would be lost.
  */
 export function ensureInstanceSecrets(dataDir: string, randomBytes: RandomBytes): InstanceSecrets {
@@ -59,12 +71,19 @@ export function loadInstanceSecrets(dataDir: string): InstanceSecrets {
   return { addressSalt }
 }
 
-/** Written beside and renamed, so that the name never stands for half a file. */
+/** Written beside and linked, so that the name never stands for half a file, nor for another one later. */
 function writeSecrets(dataDir: string, secrets: InstanceSecrets): void {
   const path = secretsPath(dataDir)
-  const unfinished = `${path}.tmp`
+  const unfinished = `${path}.${process.pid}.tmp`
   writeFileSync(unfinished, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flush: true })
-  renameSync(unfinished, path)
+  try {
+    linkSync(unfinished, path)
+  } catch {
+    // Another process was first, and its secrets are the instance's; or this file system has no links.
+    if (!existsSync(path)) renameSync(unfinished, path)
+  } finally {
+    rmSync(unfinished, { force: true })
+  }
   const directory = openSync(dataDir, 'r')
   try {
     fsyncSync(directory)

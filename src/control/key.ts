@@ -1,10 +1,10 @@
 /** API keys: made, listed and revoked. A key's text exists only in what `createKey` returns. */
 import { newId } from '../base/ids.ts'
 import { formatKey, hashKey, previewKey } from '../domain/api-key.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, Sql } from '../store/database.ts'
 import * as store from '../store/key.ts'
-import { writeTransaction } from '../store/transaction.ts'
 import type { RandomBytes } from './instance.ts'
+import { changePolicy } from './policy.ts'
 import { checkText } from './text.ts'
 
 const KEY_BYTES = 20
@@ -32,33 +32,38 @@ export interface KeyRequest {
 }
 
 /** @throws AppError invalid_request for an unusable name. */
-export function createKey(db: Database, request: KeyRequest, making: KeyMaking): NewKey {
+export async function createKey(db: Database, request: KeyRequest, making: KeyMaking): Promise<NewKey> {
   checkText('name', request.name, { minLength: 1, maxLength: MAX_NAME_LENGTH })
-  return writeTransaction(db, () => addKey(db, request, making))
+  const made = makeKey(request, making)
+  await changePolicy(db, (sql) => insertKey(sql, request.workspaceId, made))
+  return made
+}
+
+/** A key that nothing knows yet. */
+export function makeKey({ memberId, name }: Omit<KeyRequest, 'workspaceId'>, making: KeyMaking): NewKey {
+  const key = formatKey(making.randomBytes(KEY_BYTES))
+  const { nowMs } = making
+  return { id: newId('key', nowMs), key, preview: previewKey(key), name, memberId, createdAtMs: nowMs }
 }
 
 /** Writes a key inside the caller's transaction. */
-export function addKey(db: Database, request: KeyRequest, making: KeyMaking): NewKey {
-  const key = formatKey(making.randomBytes(KEY_BYTES))
-  const id = newId('key', making.nowMs)
-  const preview = previewKey(key)
-  const { workspaceId, memberId, name } = request
-  store.insertKey(db, { id, workspaceId, memberId, name, hash: hashKey(key), preview }, making.nowMs)
-  return { id, key, preview, name, memberId, createdAtMs: making.nowMs }
+export async function insertKey(sql: Sql, workspaceId: string, made: NewKey): Promise<void> {
+  const { id, key, preview, memberId, name, createdAtMs } = made
+  await store.insertKey(sql, { id, workspaceId, memberId, name, hash: hashKey(key), preview }, createdAtMs)
 }
 
 export type Revocation = 'revoked' | 'already_revoked' | 'not_found'
 
 /** Revokes a key of a workspace. Requests under way end normally; the next one is refused. */
-export function revokeKey(db: Database, workspaceId: string, keyId: string, nowMs: number): Revocation {
-  return writeTransaction(db, () => {
-    const found = store.listKeys(db, workspaceId).some((row) => row.id === keyId)
-    if (!found) return 'not_found'
-    return store.revokeKey(db, keyId, nowMs) ? 'revoked' : 'already_revoked'
+export function revokeKey(db: Database, workspaceId: string, keyId: string, nowMs: number): Promise<Revocation> {
+  return changePolicy(db, async (sql) => {
+    const keys = await store.listKeys(sql, workspaceId)
+    if (!keys.some(({ id }) => id === keyId)) return 'not_found'
+    return (await store.revokeKey(sql, keyId, nowMs)) ? 'revoked' : 'already_revoked'
   })
 }
 
 /** Oldest first, revoked ones too. */
-export function listKeys(db: Database, workspaceId: string): store.KeyRow[] {
+export function listKeys(db: Database, workspaceId: string): Promise<store.KeyRow[]> {
   return store.listKeys(db, workspaceId)
 }

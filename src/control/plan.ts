@@ -2,9 +2,9 @@
 import { AppError } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Plan } from '../domain/catalog.ts'
-import type { Database } from '../store/database.ts'
-import { writeTransaction } from '../store/transaction.ts'
+import type { Database, Sql } from '../store/database.ts'
 import * as store from '../store/workspace.ts'
+import { changePolicy } from './policy.ts'
 
 export interface SeatRequest {
   readonly workspaceId: string
@@ -14,37 +14,37 @@ export interface SeatRequest {
 }
 
 /** @throws AppError invalid_request when there is no such plan, or the member has a seat on it. */
-export function createSeat(
+export async function createSeat(
   db: Database,
   plans: ReadonlyMap<string, Plan>,
   request: SeatRequest,
   nowMs: number,
-): store.Seat {
+): Promise<store.Seat> {
   const { workspaceId, memberId, planId } = request
   if (!plans.has(planId)) {
     throw new AppError('invalid_request', `there is no plan ${planId}; there is: ${[...plans.keys()].join(', ')}`)
   }
-  return writeTransaction(db, () => {
-    const seats = store.listSeats(db, workspaceId)
+  return await changePolicy(db, async (sql) => {
+    const seats = await store.listSeats(sql, workspaceId)
     if (seats.some((seat) => seat.memberId === memberId && seat.planId === planId)) {
       throw new AppError('invalid_request', `the member ${memberId} already has a seat on ${planId}`)
     }
     const seat = { ...request, id: newId('seat', nowMs), startedAtMs: nowMs }
-    store.insertSeat(db, seat)
+    await store.insertSeat(sql, seat)
     return seat
   })
 }
 
 /** The seats in use, oldest first. */
-export function listSeats(db: Database, workspaceId: string): store.Seat[] {
+export function listSeats(db: Database, workspaceId: string): Promise<store.Seat[]> {
   return store.listSeats(db, workspaceId)
 }
 
 /** Ends a seat; what it counted stays on record. @throws AppError invalid_request when it is not in use. */
-export function endSeat(db: Database, workspaceId: string, seatId: string, nowMs: number): store.Seat {
-  return writeTransaction(db, () => {
-    const seat = findSeat(db, workspaceId, seatId)
-    store.endSeat(db, seat.id, nowMs)
+export function endSeat(db: Database, workspaceId: string, seatId: string, nowMs: number): Promise<store.Seat> {
+  return changePolicy(db, async (sql) => {
+    const seat = await findSeat(sql, workspaceId, seatId)
+    await store.endSeat(sql, seat.id, nowMs)
     return seat
   })
 }
@@ -58,16 +58,16 @@ export function setUseBalance(
   workspaceId: string,
   seatId: string | undefined,
   useBalance: boolean,
-): store.Seat {
-  return writeTransaction(db, () => {
-    const seat = findSeat(db, workspaceId, seatId)
-    store.setSeatUseBalance(db, seat.id, useBalance)
+): Promise<store.Seat> {
+  return changePolicy(db, async (sql) => {
+    const seat = await findSeat(sql, workspaceId, seatId)
+    await store.setSeatUseBalance(sql, seat.id, useBalance)
     return { ...seat, useBalance }
   })
 }
 
-function findSeat(db: Database, workspaceId: string, seatId: string | undefined): store.Seat {
-  const seats = store.listSeats(db, workspaceId)
+async function findSeat(sql: Sql, workspaceId: string, seatId: string | undefined): Promise<store.Seat> {
+  const seats = await store.listSeats(sql, workspaceId)
   const matching = seatId === undefined ? seats : seats.filter((seat) => seat.id === seatId)
   const [first, second] = matching
   if (first !== undefined && second === undefined) return first

@@ -1,23 +1,27 @@
-/** For tests: an instance on a real database file, and requests that leave the rows the gateway leaves. */
+/** For tests: an instance on a real database, and requests that leave the rows the gateway leaves. */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { minUsd, type NanoUsd, nanoUsd, parseUsd, WEIGHT_ONE, weighUsd, ZERO_USD } from '../base/money.ts'
+import { asTokenPrice, minUsd, type NanoUsd, parseUsd, WEIGHT_ONE, ZERO_USD } from '../base/money.ts'
 import { HOUR_MS } from '../base/time.ts'
 import { NO_USAGE, type Usage } from '../base/usage.ts'
 import type { Funding } from '../base/words.ts'
+import { hashKey } from '../domain/api-key.ts'
 import type { Plan, Price } from '../domain/catalog.ts'
 import { CHARGE_POLICY_VERSION, chargeRuleOf, type Outcome } from '../domain/charge-policy.ts'
+import { type HoldSize, NOTHING_TO_HOLD } from '../domain/hold-size.ts'
 import { chargeForUsage } from '../domain/price.ts'
-import { type Entry, holdBalance, loadBalance, postTransfer, releaseBalance } from '../store/account.ts'
-import { loadCurrentWindows } from '../store/current-window.ts'
-import { type Database, openDatabase } from '../store/database.ts'
+import type { EndCommand, EndResult, HoldCommand, HoldResult, Source } from '../ledger/command.ts'
+import { runCommands } from '../ledger/transaction.ts'
+import { loadBalance } from '../store/account.ts'
+import type { Database, Sql } from '../store/database.ts'
+import { type KeyOwner, loadKeyOwner } from '../store/key.ts'
+import { listMetersOf } from '../store/meter.ts'
+import { insertNode } from '../store/node.ts'
+import { openDatabase } from '../store/open-database.ts'
 import { savePriceVersions } from '../store/price-version.ts'
-import { endRequest, insertHeldRequest } from '../store/request.ts'
-import { writeTransaction } from '../store/transaction.ts'
-import { holdWindow, openWindow, settleWindows } from '../store/window.ts'
 import { databasePath } from './instance.ts'
 import { type Setup, setUpInstance } from './setup.ts'
 
@@ -61,61 +65,101 @@ export interface TestInstance {
   readonly setup: Extract<Setup, { created: true }>
 }
 
+const NOBODY_TOLD = { receivers: () => [] }
+
+/** Stands on the requests of samples. */
+export const TEST_NODE = 'node_test'
+
 /** Set up in a directory of its own, which the end of the test removes. */
-export function createTestInstance(t: TestContext, nowMs = NOON_MS): TestInstance {
+export async function createTestInstance(t: TestContext, nowMs = NOON_MS): Promise<TestInstance> {
   const dataDir = mkdtempSync(join(tmpdir(), 'zendo-control-'))
-  const db = openDatabase(databasePath(dataDir), { nowMs })
-  t.after(() => {
-    db.close()
+  const db = await openDatabase({ path: databasePath(dataDir) }, { nowMs })
+  t.after(async () => {
+    await db.close()
     rmSync(dataDir, { recursive: true, force: true })
   })
-  const setup = setUpInstance(db, { nowMs, randomBytes, dataDir })
+  return await setUpTestInstance(db, { dataDir, nowMs })
+}
+
+/** The same on a database that the test has opened, of either engine, and closes. It must be empty. */
+export async function setUpTestInstance(
+  db: Database,
+  { dataDir, nowMs = NOON_MS }: { readonly dataDir: string; readonly nowMs?: number },
+): Promise<TestInstance> {
+  const setup = await setUpInstance(db, { nowMs, randomBytes, dataDir })
   if (!setup.created) throw new Error('the database was not empty')
-  savePriceVersions(db, [PRICE], nowMs)
+  await db.write(async (sql) => {
+    await insertNode(sql, { id: TEST_NODE, place: dataDir }, nowMs)
+    await savePriceVersions(sql, [PRICE], nowMs)
+  })
   return { db, dataDir, setup }
 }
 
 export interface SampleRequest {
   readonly id: string
+  /** `plan` is the seat of the first start, `balance` is under the caps that are set. */
   readonly funding: Funding
   readonly atMs?: number
   readonly hold?: NanoUsd
   readonly weightPpm?: bigint
+  /** In place of those of `GO_PLAN`. */
+  readonly windows?: Plan['windows']
+  /** As of a seat that may use the balance: it is asked when the plan has no room. */
+  readonly orBalance?: boolean
 }
 
-/** Holds what a request may cost, as an admission does. */
-export function holdSample({ db, setup }: TestInstance, sample: SampleRequest): void {
+/** Holds what a request may cost, as an admission does. @throws Error when a limit refuses it. */
+export async function holdSample(instance: TestInstance, sample: SampleRequest): Promise<void> {
+  const result = await tryHoldSample(instance, sample)
+  if (result.ok) return
+  const { refusal } = result
+  throw new Error(refusal.kind === 'limit' ? `${refusal.limit.name} refuses ${sample.id}` : refusal.kind)
+}
+
+/** The same, and what the ledger says of it. */
+export async function tryHoldSample(instance: TestInstance, sample: SampleRequest): Promise<HoldResult> {
+  const { db, setup } = instance
+  const owner = await loadKeyOwner(db, hashKey(setup.key))
+  if (!owner) throw new Error('the first key is gone')
+  const command = holdCommandOf(setup, owner, sample)
+  const [result] = await db.write((sql) => runCommands(sql, [command], NOBODY_TOLD), { opensLedger: true })
+  if (typeof result !== 'object' || !('ok' in result)) throw new Error('a hold was not answered as one')
+  return result
+}
+
+function holdCommandOf(setup: TestInstance['setup'], owner: KeyOwner, sample: SampleRequest): HoldCommand {
   const { id, funding, atMs = NOON_MS, weightPpm = WEIGHT_ONE } = sample
-  const hold = funding === 'free' ? ZERO_USD : (sample.hold ?? parseUsd(1))
-  writeTransaction(db, () => {
-    if (funding === 'balance' && !holdBalance(db, balanceIdOf(db, setup.workspace.id), hold))
-      throw new Error('no money')
-    if (funding === 'plan')
-      holdWindows(db, { id: setup.seatId, startedAtMs: NOON_MS }, id, weighUsd(hold, weightPpm), atMs)
-    insertHeldRequest(db, {
-      ...{ id, funding, hold, weightPpm, createdAtMs: atMs, stream: true, session: null },
-      ...{ workspaceId: setup.workspace.id, memberId: setup.memberId, keyId: setup.keyId },
-      seatId: funding === 'plan' ? setup.seatId : null,
+  const isFree = funding === 'free'
+  return {
+    kind: 'hold',
+    request: {
+      ...{ id, weightPpm, createdAtMs: atMs, nodeId: TEST_NODE, workspaceId: owner.workspaceId },
+      ...{ accountId: owner.balanceId, memberId: owner.memberId, keyId: owner.keyId },
+      ...{ session: null, tags: null, stream: true, provider: 'acme', idempotencyKey: null, bodyDigest: null },
       product: funding === 'plan' ? 'go' : 'zen',
       protocol: 'openai-chat',
-      model: funding === 'free' ? 'big-pickle' : 'glm-5.2',
-      priceVersion: funding === 'free' ? null : PRICE.version,
-    })
-  })
+      model: isFree ? 'big-pickle' : 'glm-5.2',
+      priceVersion: isFree ? null : PRICE.version,
+    },
+    sources: [sourceOf(setup, owner, sample), ...(sample.orBalance ? [{ kind: 'balance' as const }] : [])],
+    caps: owner.caps,
+    calendar: owner,
+    size: isFree ? NOTHING_TO_HOLD : sizeOf(sample.hold ?? DEFAULT_HOLD),
+    anonymous: null,
+  }
 }
 
-function holdWindows(
-  db: Database,
-  seat: { id: string; startedAtMs: number },
-  requestId: string,
-  amount: NanoUsd,
-  atMs: number,
-): void {
-  for (const window of loadCurrentWindows(db, seat, GO_PLAN, atMs)) {
-    const { name, kind, limit } = window.spec
-    const windowId = window.id ?? openWindow(db, { seatId: seat.id, name, kind, bounds: window, limit })
-    if (!holdWindow(db, windowId, requestId, amount, limit)) throw new Error(`${name} is full`)
-  }
+const DEFAULT_HOLD = parseUsd(1)
+
+function sourceOf({ seatId }: TestInstance['setup'], owner: KeyOwner, { funding, windows }: SampleRequest): Source {
+  if (funding !== 'plan') return { kind: funding }
+  const anchorMs = owner.seats.find(({ id }) => id === seatId)?.startedAtMs ?? NOON_MS
+  return { kind: 'plan', seatId, anchorMs, windows: windows ?? GO_PLAN.windows }
+}
+
+/** All of it, or nothing. */
+function sizeOf(hold: NanoUsd): HoldSize {
+  return { prompt: asTokenPrice(hold), outputRate: ZERO_USD, output: 0, leastOutput: 0, slice: null }
 }
 
 export interface SampleEnd {
@@ -124,45 +168,49 @@ export interface SampleEnd {
 }
 
 /** Ends a held request as a settlement does; `complete` with the given usage when nothing else is said. */
-export function endSample({ db, setup }: TestInstance, sample: SampleRequest, end: SampleEnd = {}): void {
-  const { id, funding, atMs = NOON_MS, weightPpm = WEIGHT_ONE } = sample
-  const { usage = NO_USAGE, outcome = 'complete' } = end
-  const hold = funding === 'free' ? ZERO_USD : (sample.hold ?? parseUsd(1))
-  const settled = chargeRuleOf(outcome) !== 'nothing'
-  const cost = settled && funding !== 'free' ? chargeForUsage(PRICE, usage) : ZERO_USD
-  const charged = minUsd(cost, hold)
-  writeTransaction(db, () => {
-    endRequest(db, {
-      ...{ id, cost, charged, outcome, usage, policyVersion: CHARGE_POLICY_VERSION, estimated: false },
-      ...{ status: 200, errorCode: null, provider: 'acme', upstreamId: null, firstByteAtMs: atMs + 200 },
-      ...{ upstreamProtocol: 'openai-chat', warnings: null },
-      state: settled ? 'settled' : 'released',
+export async function endSample(
+  { db, setup }: TestInstance,
+  sample: SampleRequest,
+  end: SampleEnd = {},
+): Promise<EndResult> {
+  return await db.write(
+    async (sql) => {
+      const command = await endCommandOf(sql, setup, sample, end)
+      const [result] = await runCommands(sql, [command], NOBODY_TOLD)
+      if (typeof result !== 'object' || !('kind' in result)) throw new Error('an end was not answered as one')
+      return result
+    },
+    { opensLedger: true },
+  )
+}
+
+async function endCommandOf(
+  sql: Sql,
+  setup: TestInstance['setup'],
+  sample: SampleRequest,
+  { usage = NO_USAGE, outcome = 'complete' }: SampleEnd,
+): Promise<EndCommand> {
+  const { id, funding, atMs = NOON_MS, weightPpm = WEIGHT_ONE, hold = DEFAULT_HOLD } = sample
+  const workspaceId = setup.workspace.id
+  const accountId = await balanceIdOf(sql, workspaceId)
+  const isSettled = chargeRuleOf(outcome) !== 'nothing'
+  const cost = isSettled && funding !== 'free' ? chargeForUsage(PRICE, usage) : ZERO_USD
+  return {
+    kind: 'end',
+    holding: { requestId: id, workspaceId, accountId, funding, weightPpm, meters: await listMetersOf(sql, id) },
+    end: {
+      ...{ id, cost, charged: minUsd(cost, hold), outcome, usage, estimated: false },
+      ...{ endedBy: TEST_NODE, policyVersion: CHARGE_POLICY_VERSION, status: 200, errorCode: null },
+      ...{ provider: 'acme', upstreamId: null, upstreamProtocol: 'openai-chat', warnings: null },
+      ...{ firstByteAtMs: atMs + 200, endedAtMs: atMs + 1000 },
+      state: isSettled ? 'settled' : 'released',
       attempts: [{ provider: 'acme', status: 200, outcome, startedAtMs: atMs, endedAtMs: atMs + 1000 }],
-      endedAtMs: atMs + 1000,
-    })
-    if (funding === 'plan') settleWindows(db, id, weighUsd(hold, weightPpm), weighUsd(charged, weightPpm))
-    if (funding === 'balance') postSample(db, balanceIdOf(db, setup.workspace.id), { id, hold, cost, charged, atMs })
-  })
+    },
+  }
 }
 
-function postSample(
-  db: Database,
-  balanceId: string,
-  end: { id: string; hold: NanoUsd; cost: NanoUsd; charged: NanoUsd; atMs: number },
-): void {
-  const { id, hold, cost, charged, atMs } = end
-  releaseBalance(db, balanceId, hold)
-  if (cost === 0n) return
-  const entries: Entry[] = [
-    { accountId: balanceId, amount: nanoUsd(-charged) },
-    { accountId: 'usage_revenue', amount: cost },
-  ]
-  if (cost > charged) entries.push({ accountId: 'write_off', amount: nanoUsd(charged - cost) })
-  postTransfer(db, { id: `s:${id}`, kind: 'settlement', atMs, entries })
-}
-
-export function balanceIdOf(db: Database, workspaceId: string): string {
-  const balance = loadBalance(db, workspaceId)
+export async function balanceIdOf(sql: Sql, workspaceId: string): Promise<string> {
+  const balance = await loadBalance(sql, workspaceId)
   if (!balance) throw new Error(`${workspaceId} has no balance`)
   return balance.id
 }

@@ -1,20 +1,22 @@
-/** For tests of the audit: what can go wrong with the books, as the raw SQL that does it, and who must notice. */
-import type { AuditRule } from './audit.ts'
+/** For tests of the audit: what can go wrong with transfers, accounts and prices. */
 import { PRICE } from './test-instance.ts'
+import { BALANCE, type PlantedBug, RECOUNT } from './test-planted-bug.ts'
+import { CREDIT_BUGS, LOT_BUGS } from './test-planted-credit-bugs.ts'
+import { DAMAGE } from './test-planted-damage.ts'
+import { METER_BUGS } from './test-planted-meter-bugs.ts'
+import { REQUEST_BUGS } from './test-planted-request-bugs.ts'
 
-/** What a planted bug does to the database, and the rules that must notice; others must stay silent. */
-export interface PlantedBug {
-  readonly bug: string
-  readonly sql: string
-  readonly rules: readonly AuditRule[]
-  /** Stands in the subject of the first rule's difference. */
-  readonly subject: string
+const BALANCE_ID = `(SELECT id FROM account WHERE ${BALANCE})`
+const COPY_OF_PAID = "SELECT 's:%', leg, account_id, amount, grant_id FROM entry WHERE transfer_id = 's:req_paid'"
+
+/** A second posting of what a request was charged. */
+function postAgain(requestId: string): string {
+  return `INSERT INTO transfer (id, kind, created_at) VALUES ('s:${requestId}', 'settlement', 0);
+    INSERT INTO entry (transfer_id, leg, account_id, amount, grant_id) ${COPY_OF_PAID.replace('%', requestId)};
+    ${RECOUNT}`
 }
 
-const SESSION = "SELECT id FROM plan_window WHERE name = '5 hour'"
-
-/** On the books of `createBusyInstance` in `audit.test.ts`. */
-export const PLANTED_BUGS: readonly PlantedBug[] = [
+const TRANSFER_BUGS: readonly PlantedBug[] = [
   {
     bug: 'an entry was changed',
     sql: "UPDATE entry SET amount = amount + 1 WHERE transfer_id = 's:req_paid' AND account_id = 'usage_revenue'",
@@ -24,13 +26,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     bug: 'both legs of a charge were changed alike',
     sql: "UPDATE entry SET amount = amount * 2 WHERE transfer_id = 's:req_paid'",
-    rules: ['settlement_transfer', 'account_posted'],
-    subject: 's:req_paid on acc_',
+    rules: ['settlement_transfer', 'account_posted', 'lot_remaining'],
+    subject: 's:req_paid',
   },
   {
     bug: 'a transfer lost its entries',
     sql: "DELETE FROM entry WHERE transfer_id = 's:req_paid'",
-    rules: ['transfer_legs', 'account_posted', 'settlement_transfer'],
+    rules: ['transfer_legs', 'account_posted', 'settlement_transfer', 'lot_remaining'],
     subject: 's:req_paid',
   },
   {
@@ -40,14 +42,73 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     subject: 's:req_paid',
   },
   {
+    bug: 'an entry is of an account that does not exist',
+    sql: `UPDATE entry SET account_id = 'acc_lost' WHERE transfer_id = 's:req_paid' AND account_id = 'usage_revenue'; ${RECOUNT}`,
+    rules: ['transfer_legs', 'settlement_transfer', 'ledger_sum'],
+    subject: 's:req_paid on acc_lost',
+  },
+  {
+    bug: 'a charge was posted a second time under another id',
+    sql: postAgain('req_paid2'),
+    rules: ['settlement_transfer', 'lot_remaining', 'lot_sum'],
+    subject: 's:req_paid2',
+  },
+  {
+    bug: 'a released request was charged',
+    sql: postAgain('req_failed'),
+    rules: ['settlement_transfer', 'lot_remaining', 'lot_sum'],
+    subject: 's:req_failed',
+  },
+  {
+    bug: 'a plan request was charged to the balance as well',
+    sql: postAgain('req_plan'),
+    rules: ['settlement_transfer', 'lot_remaining', 'lot_sum'],
+    subject: 's:req_plan',
+  },
+  {
+    bug: 'a transfer without amounts was posted for a request that cost nothing',
+    sql: `INSERT INTO transfer (id, kind, created_at) VALUES ('s:req_nothing', 'settlement', 0);
+      INSERT INTO entry (transfer_id, leg, account_id, amount, grant_id)
+        SELECT 's:req_nothing', leg, account_id, 0, grant_id FROM entry WHERE transfer_id = 's:req_paid'`,
+    rules: ['settlement_transfer'],
+    subject: 's:req_nothing',
+  },
+  {
+    bug: 'a loss was booked against the customer',
+    sql: `UPDATE entry SET account_id = ${BALANCE_ID} WHERE transfer_id = 's:req_lost' AND account_id = 'write_off'; ${RECOUNT}`,
+    rules: ['settlement_transfer', 'lot_sum', 'lot_leg'],
+    subject: 's:req_lost',
+  },
+  {
+    bug: 'a charge was posted to the balance of another workspace',
+    sql: `UPDATE entry SET account_id = 'acc_other' WHERE transfer_id = 's:req_lost' AND grant_id IS NOT NULL; ${RECOUNT}`,
+    rules: ['settlement_transfer', 'lot_sum', 'lot_leg', 'balance_credited'],
+    subject: 's:req_lost',
+  },
+  {
+    bug: 'a settled request has no transfer',
+    sql: `DELETE FROM entry WHERE transfer_id = 's:req_tier'; DELETE FROM transfer WHERE id = 's:req_tier'; ${RECOUNT}`,
+    rules: ['settlement_transfer', 'lot_remaining', 'lot_sum', 'balance_credited'],
+    subject: 's:req_tier',
+  },
+  {
+    bug: 'a settled request vanished, its transfer stayed',
+    sql: `DELETE FROM request WHERE id = 'req_other'; DELETE FROM attempt WHERE request_id = 'req_other'`,
+    rules: ['settlement_transfer'],
+    subject: 's:req_other',
+  },
+]
+
+const ACCOUNT_BUGS: readonly PlantedBug[] = [
+  {
     bug: 'a balance was written without an entry',
-    sql: "UPDATE account SET posted = posted + 1000000000 WHERE kind = 'balance'",
-    rules: ['account_posted', 'ledger_sum'],
+    sql: `UPDATE account SET posted = posted + 1000000000, credited = credited + 1000000000 WHERE ${BALANCE}`,
+    rules: ['account_posted', 'ledger_sum', 'lot_sum'],
     subject: 'acc_',
   },
   {
     bug: 'a cached balance and its counterpart were both shifted',
-    sql: "UPDATE account SET posted = posted + CASE WHEN kind = 'balance' THEN 5 ELSE -5 END WHERE kind IN ('balance', 'usage_revenue')",
+    sql: `UPDATE account SET posted = posted + CASE WHEN id = 'write_off' THEN 5 ELSE -5 END WHERE id IN ('write_off', 'usage_revenue')`,
     rules: ['account_posted'],
     subject: 'usage_revenue',
   },
@@ -59,7 +120,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     bug: 'a hold was never given back',
-    sql: "UPDATE account SET held = held + 1 WHERE kind = 'balance'",
+    sql: `UPDATE account SET held = held + 1 WHERE ${BALANCE}`,
     rules: ['account_held'],
     subject: 'acc_',
   },
@@ -71,98 +132,48 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     bug: 'more is held than there is',
-    sql: "UPDATE account SET held = posted + 1 WHERE kind = 'balance'",
+    sql: `UPDATE account SET held = posted + 1 WHERE ${BALANCE}`,
     rules: ['balance_covered', 'account_held'],
     subject: 'acc_',
   },
   {
     bug: 'a balance is below zero',
-    sql: "UPDATE account SET posted = -1, held = 0 WHERE kind = 'balance'",
-    rules: ['balance_covered', 'account_held', 'account_posted', 'ledger_sum'],
+    sql: `UPDATE account SET posted = -1, held = 0 WHERE ${BALANCE}`,
+    rules: ['balance_covered', 'account_held', 'account_posted', 'ledger_sum', 'lot_sum'],
     subject: 'acc_',
   },
   {
-    bug: 'a charge was posted a second time under another id',
-    sql: `INSERT INTO transfer SELECT 's:req_paid2', kind, created_at FROM transfer WHERE id = 's:req_paid';
-      INSERT INTO entry SELECT 's:req_paid2', leg, account_id, amount FROM entry WHERE transfer_id = 's:req_paid';
-      UPDATE account SET posted = (SELECT SUM(amount) FROM entry WHERE account_id = account.id)`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_paid2',
+    bug: 'a credit did not start the thresholds anew',
+    sql: `UPDATE account SET credited = posted - 1 WHERE ${BALANCE}`,
+    rules: ['balance_credited'],
+    subject: 'acc_',
   },
   {
-    bug: 'a released request was charged',
-    sql: `INSERT INTO transfer VALUES ('s:req_failed', 'settlement', 0);
-      INSERT INTO entry SELECT 's:req_failed', leg, account_id, amount FROM entry WHERE transfer_id = 's:req_paid';
-      UPDATE account SET posted = (SELECT SUM(amount) FROM entry WHERE account_id = account.id)`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_failed',
+    bug: 'an operator account counts as credited',
+    sql: "UPDATE account SET credited = 1 WHERE id = 'usage_revenue'",
+    rules: ['balance_credited'],
+    subject: 'usage_revenue',
   },
   {
-    bug: 'a plan request was charged to the balance as well',
-    sql: `INSERT INTO transfer VALUES ('s:req_plan', 'settlement', 0);
-      INSERT INTO entry SELECT 's:req_plan', leg, account_id, amount FROM entry WHERE transfer_id = 's:req_paid';
-      UPDATE account SET posted = (SELECT SUM(amount) FROM entry WHERE account_id = account.id)`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_plan',
+    bug: 'a balance counts as told though nobody was',
+    sql: "DELETE FROM event WHERE type = 'balance.threshold'",
+    rules: ['threshold_event'],
+    subject: 'acc_other',
   },
   {
-    bug: 'a transfer without amounts was posted for a request that cost nothing',
-    sql: `INSERT INTO transfer VALUES ('s:req_nothing', 'settlement', 0);
-      INSERT INTO entry SELECT 's:req_nothing', leg, account_id, 0 FROM entry WHERE transfer_id = 's:req_paid'`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_nothing',
+    bug: 'a balance counts as told of more than it was',
+    sql: "UPDATE account SET told = 80 WHERE id = 'acc_other'",
+    rules: ['threshold_event'],
+    subject: 'acc_other',
   },
-  {
-    bug: 'a loss was booked against the customer',
-    sql: `UPDATE entry SET account_id = (SELECT id FROM account WHERE kind = 'balance')
-      WHERE transfer_id = 's:req_lost' AND account_id = 'write_off';
-      UPDATE account SET posted = COALESCE((SELECT SUM(amount) FROM entry WHERE account_id = account.id), 0)`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_lost',
-  },
-  {
-    bug: 'a settled request has no transfer',
-    sql: `DELETE FROM entry WHERE transfer_id = 's:req_tier'; DELETE FROM transfer WHERE id = 's:req_tier';
-      UPDATE account SET posted = (SELECT SUM(amount) FROM entry WHERE account_id = account.id)`,
-    rules: ['settlement_transfer'],
-    subject: 's:req_tier',
-  },
-  {
-    bug: 'a settled request vanished, its transfer stayed',
-    sql: "DELETE FROM request WHERE id = 'req_tier'",
-    rules: ['settlement_transfer'],
-    subject: 's:req_tier',
-  },
-  {
-    bug: 'a grant is larger than what was posted',
-    sql: "UPDATE credit_grant SET amount = amount + 1 WHERE source = 'operator'",
-    rules: ['grant_transfer'],
-    subject: 'g:grant_',
-  },
-  {
-    bug: 'a grant vanished, its transfer stayed',
-    sql: "DELETE FROM credit_grant WHERE source = 'demo'",
-    rules: ['grant_transfer'],
-    subject: 'g:grant_',
-  },
-  {
-    bug: 'a grant row has no transfer',
-    sql: "INSERT INTO credit_grant SELECT 'grant_extra', workspace_id, source, amount, note, created_at FROM credit_grant WHERE source = 'demo'",
-    rules: ['grant_transfer'],
-    subject: 'g:grant_extra',
-  },
-  {
-    bug: 'a grant was taken from the revenue',
-    sql: `UPDATE entry SET account_id = 'usage_revenue' WHERE account_id = 'credit_issued';
-      UPDATE account SET posted = COALESCE((SELECT SUM(amount) FROM entry WHERE account_id = account.id), 0)`,
-    rules: ['grant_transfer'],
-    subject: 'credit_issued',
-  },
+]
+
+const PRICE_BUGS: readonly PlantedBug[] = [
   {
     bug: 'the rates of a version were changed',
     sql: `UPDATE price_version SET rates = REPLACE(rates, '"output":"4400000000"', '"output":"4400000001000"')`,
     rules: ['request_cost'],
-    subject: 'req_p',
+    subject: 'req_',
   },
   {
     bug: 'the rates of a version are unreadable',
@@ -176,134 +187,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     rules: ['price_version'],
     subject: PRICE.version,
   },
-  {
-    bug: 'tokens were changed after the charge',
-    sql: "UPDATE request SET output_tokens = output_tokens + 1 WHERE id = 'req_paid'",
-    rules: ['request_cost'],
-    subject: 'req_paid',
-  },
-  {
-    bug: 'a long prompt was charged at the base rates',
-    sql: `UPDATE request SET cost = (999 * 1400 + 5000 * 4400) + (100001 * 260000003 + 500000) / 1000000 WHERE id = 'req_tier';
-      UPDATE request SET charged = cost WHERE id = 'req_tier'`,
-    rules: ['request_cost', 'settlement_transfer'],
-    subject: 'req_tier',
-  },
-  {
-    bug: 'a charge was rounded down instead of to the nearest',
-    sql: "UPDATE request SET cost = cost - 1, charged = charged - 1 WHERE id = 'req_paid'",
-    rules: ['request_cost', 'settlement_transfer'],
-    subject: 'req_paid',
-  },
-  {
-    bug: 'a cost is missing',
-    sql: "UPDATE request SET cost = NULL WHERE id = 'req_plan'",
-    rules: ['request_cost'],
-    subject: 'req_plan',
-  },
-  {
-    bug: 'a free request has a cost',
-    sql: "UPDATE request SET cost = 1 WHERE id = 'req_free'",
-    rules: ['request_cost'],
-    subject: 'req_free',
-  },
-  {
-    bug: 'a plan request was charged less than it cost',
-    sql: "UPDATE request SET charged = charged - 1 WHERE id = 'req_plan'",
-    rules: ['request_charged', 'request_window'],
-    subject: 'req_plan',
-  },
-  {
-    bug: 'a charge is above its hold',
-    sql: "UPDATE request SET charged = hold + 1 WHERE id = 'req_lost'",
-    rules: ['charged_within_hold', 'request_charged', 'settlement_transfer'],
-    subject: 'req_lost',
-  },
-  {
-    bug: 'a failed answer was settled',
-    sql: "UPDATE request SET outcome = 'upstream_failed' WHERE id = 'req_paid'",
-    rules: ['request_outcome'],
-    subject: 'req_paid',
-  },
-  {
-    bug: 'a complete answer was given away',
-    sql: "UPDATE request SET outcome = 'complete', output_tokens = 1 WHERE id = 'req_failed'",
-    rules: ['request_outcome'],
-    subject: 'req_failed',
-  },
-  {
-    bug: 'an outcome is not in the policy',
-    sql: "UPDATE request SET outcome = 'lucky' WHERE id = 'req_paid'",
-    rules: ['request_outcome'],
-    subject: 'req_paid',
-  },
-  {
-    bug: 'a free request holds money',
-    sql: "UPDATE request SET hold = 7 WHERE id = 'req_free'",
-    rules: ['free_request'],
-    subject: 'req_free',
-  },
-  {
-    bug: 'a window was counted down',
-    sql: `UPDATE plan_window SET settled = settled - 1 WHERE name = '5 hour'`,
-    rules: ['window_settled'],
-    subject: ':5 hour:',
-  },
-  {
-    bug: "a window's hold was never given back",
-    sql: `UPDATE plan_window SET held = held + 1 WHERE name = 'weekly'`,
-    rules: ['window_held'],
-    subject: ':weekly:',
-  },
-  {
-    bug: 'a request was counted without its weight',
-    sql: `UPDATE plan_window SET settled = settled - (SELECT counted FROM request_window WHERE request_id = 'req_weighed' LIMIT 1)
-        + (SELECT charged FROM request WHERE id = 'req_weighed');
-      UPDATE request_window SET counted = (SELECT charged FROM request WHERE id = 'req_weighed') WHERE request_id = 'req_weighed'`,
-    rules: ['request_window'],
-    subject: 'req_weighed in ',
-  },
-  {
-    bug: 'an ended request still holds of its windows',
-    sql: "UPDATE request_window SET held = 5 WHERE request_id = 'req_plan'",
-    rules: ['request_window'],
-    subject: 'req_plan in ',
-  },
-  {
-    bug: 'a plan request counts nowhere',
-    sql: "DELETE FROM request_window WHERE request_id = 'req_plan'",
-    rules: ['window_placement', 'window_settled'],
-    subject: 'req_plan',
-  },
-  {
-    bug: 'a request paid from the balance holds of a window',
-    sql: `INSERT INTO request_window SELECT 'req_open', id, 0, 0 FROM (${SESSION})`,
-    rules: ['window_placement'],
-    subject: 'req_open in ',
-  },
-  {
-    bug: 'a window counts a request that does not exist',
-    sql: `INSERT INTO request_window SELECT 'req_ghost', id, 0, 0 FROM (${SESSION})`,
-    rules: ['window_placement'],
-    subject: 'req_ghost in ',
-  },
-  {
-    bug: 'a request counts in a window that had ended',
-    sql: "UPDATE plan_window SET starts_at = starts_at - 86400000, ends_at = starts_at - 1 WHERE name = '5 hour'",
-    rules: ['window_placement'],
-    subject: ' in seat_',
-  },
-  {
-    bug: 'a window opened while another of its name was open',
-    sql: `INSERT INTO plan_window SELECT id || '!', seat_id, name, kind, starts_at + 1, ends_at + 1, limit_amount, 0, 0
-      FROM plan_window WHERE name = 'monthly'`,
-    rules: ['window_overlap'],
-    subject: '!',
-  },
-  {
-    bug: 'a window is above the limit it was held under',
-    sql: "UPDATE plan_window SET limit_amount = settled + held - 1 WHERE name = '5 hour'",
-    rules: ['window_limit'],
-    subject: ':5 hour:',
-  },
+]
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  ...TRANSFER_BUGS,
+  ...ACCOUNT_BUGS,
+  ...PRICE_BUGS,
+  ...LOT_BUGS,
+  ...CREDIT_BUGS,
+  ...REQUEST_BUGS,
+  ...METER_BUGS,
+  ...DAMAGE,
 ]

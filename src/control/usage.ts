@@ -1,15 +1,30 @@
-/** What is left: the balance, and every window of every seat, as `GET P/usage` and `zendo usage` show it. */
-import { formatUsd, type NanoUsd, nanoUsd } from '../base/money.ts'
+/** What is left: the balance, every window of every seat, and caps, as `GET P/usage` and `zendo usage` show it. */
+import { subtractUsd } from '../base/money.ts'
 import { formatInstant } from '../base/time.ts'
+import type { Product } from '../base/words.ts'
 import type { Plan } from '../domain/catalog.ts'
-import { windowRemaining } from '../domain/window.ts'
+import { seatFor } from '../domain/seat.ts'
+import { roomOf, type WindowState, windowStateOf } from '../domain/window.ts'
+import type { Books } from '../ledger/books.ts'
+import type { Source } from '../ledger/command.ts'
 import { loadBalance } from '../store/account.ts'
-import { type CurrentWindow, loadCurrentWindows } from '../store/current-window.ts'
-import type { Database } from '../store/database.ts'
+import { listCaps } from '../store/cap.ts'
+import type { Database, Sql } from '../store/database.ts'
+import type { Lot } from '../store/lot.ts'
 import { listSeats, type Seat } from '../store/workspace.ts'
+import { balanceLeft, balanceSource, capState, largestHold, type Payer, readLeft, sortCaps } from './left.ts'
+import { type EffectiveReport, reportEffective } from './usage-effective.ts'
+import {
+  amountOf,
+  type CapReport,
+  reportCap,
+  reportWindow,
+  type WindowReport,
+  type WindowStatus,
+} from './usage-window.ts'
+import { findWorkspace } from './workspace.ts'
 
-/** `ok`, or `rate-limited` once nothing is left. Compatible words. */
-export type WindowStatus = 'ok' | 'rate-limited'
+export type { WindowReport } from './usage-window.ts'
 
 /** Amounts stand twice: as exact decimal dollars, and as whole nano-dollars in text, for programs. */
 export interface BalanceReport {
@@ -18,32 +33,24 @@ export interface BalanceReport {
   readonly available_nano: string
   readonly held: string
   readonly held_nano: string
+  /** Without credit that has expired. */
   readonly posted: string
   readonly posted_nano: string
+  /** Those with something left, in the order in which they are spent. */
+  readonly lots: readonly LotReport[]
 }
 
-export interface WindowReport {
-  readonly name: string
-  readonly kind: CurrentWindow['spec']['kind']
-  readonly limit: string
-  readonly limit_nano: string
-  /** Counted by requests that ended. */
-  readonly settled: string
-  readonly settled_nano: string
-  /** Reserved by requests under way. */
-  readonly held: string
-  readonly held_nano: string
-  /** Settled and held. */
-  readonly used: string
-  readonly used_nano: string
+export interface LotReport {
+  readonly id: string
+  readonly source: Lot['source']
   readonly remaining: string
   readonly remaining_nano: string
-  /** Used of limit, whole percent, rounded down, 100 at most. */
-  readonly percent: number
-  readonly status: WindowStatus
-  /** Both null for a session window that no request has opened. */
-  readonly starts_at: string | null
-  readonly resets_at: string | null
+  readonly amount: string
+  readonly amount_nano: string
+  /** Lower is spent first. */
+  readonly priority: number
+  /** Null: never. */
+  readonly expires_at: string | null
 }
 
 export interface SeatReport {
@@ -63,7 +70,7 @@ export interface SeatReport {
 export interface CompatibleWindow {
   readonly status: WindowStatus
   readonly percent: number
-  /** Of a session window that is not open: when it would end if it opened now, as the public service has it. */
+  /** Of a window that is not open: when it would end if it opened now, as the public service has it. */
   readonly resetsAt: string
 }
 
@@ -82,49 +89,113 @@ export interface UsageReport {
   readonly usage: CompatibleUsage | null
   readonly balance: BalanceReport
   readonly seats: readonly SeatReport[]
+  /** Those that apply: of the key, of its member, of the workspace. */
+  readonly caps: readonly CapReport[]
+  /** Per product; null where nothing can pay. */
+  readonly effective: Readonly<Record<Product, EffectiveReport | null>>
 }
 
 /** The owner of a key (whose revocation or exhaustion does not matter here), or with `memberId: null` a workspace. */
 export interface UsageScope {
   readonly workspaceId: string
   readonly memberId: string | null
+  /** Adds the caps of this key. */
+  readonly keyId?: string | null
 }
 
+/** All of one instant. @throws AppError invalid_request when there is no such workspace. */
 export function reportUsage(
   db: Database,
   plans: ReadonlyMap<string, Plan>,
   scope: UsageScope,
   nowMs: number,
-): UsageReport {
-  const seats = listSeats(db, scope.workspaceId)
-    .filter((seat) => scope.memberId === null || seat.memberId === scope.memberId)
-    .map((seat) => ({ seat, windows: windowsOf(db, plans, seat, nowMs) }))
+): Promise<UsageReport> {
+  return db.read(async (sql) => {
+    const payer = await readPayer(sql, scope)
+    const all = await listSeats(sql, scope.workspaceId)
+    const seats = all.filter((seat) => scope.memberId === null || seat.memberId === scope.memberId)
+    const sources = [...balanceSource(payer), ...seats.flatMap((seat) => planSource(plans, seat))]
+    const books = await readLeft(sql, payer, sources, nowMs)
+    return report({ books, payer, plans, seats, nowMs }, scope)
+  })
+}
+
+async function readPayer(sql: Sql, { workspaceId, memberId, keyId = null }: UsageScope): Promise<Payer> {
+  const [calendar, balance, caps] = await Promise.all([
+    findWorkspace(sql, workspaceId),
+    loadBalance(sql, workspaceId),
+    listCaps(sql, workspaceId),
+  ])
+  const subjects = [keyId, memberId, workspaceId]
+  return {
+    workspaceId,
+    accountId: balance?.id ?? null,
+    caps: sortCaps(caps.filter(({ subjectId }) => subjects.includes(subjectId))),
+    calendar,
+  }
+}
+
+function planSource(plans: ReadonlyMap<string, Plan>, { id, planId, startedAtMs }: Seat): Source[] {
+  const windows = plans.get(planId)?.windows
+  return windows === undefined ? [] : [{ kind: 'plan', seatId: id, anchorMs: startedAtMs, windows }]
+}
+
+/** Everything that a report is made from. */
+interface Facts {
+  readonly books: Books
+  readonly payer: Payer
+  readonly plans: ReadonlyMap<string, Plan>
+  readonly seats: readonly Seat[]
+  readonly nowMs: number
+}
+
+function report(facts: Facts, { workspaceId, memberId }: UsageScope): UsageReport {
+  const seats = facts.seats.map((seat) => ({ seat, windows: windowsOf(facts, seat) }))
   const [first] = seats
+  const seatReports = seats.map(({ seat, windows }) => reportSeat(seat, windows))
+  const caps = facts.payer.caps.map((cap) => reportCap(cap, capState(facts.books, cap, facts.payer, facts.nowMs)))
   return {
-    workspaceID: scope.workspaceId,
-    userID: scope.memberId,
-    as_of: formatInstant(nowMs),
+    workspaceID: workspaceId,
+    userID: memberId,
+    as_of: formatInstant(facts.nowMs),
     usage: first === undefined ? null : compatibleUsage(first.windows),
-    balance: reportBalance(db, scope.workspaceId),
-    seats: seats.map(({ seat, windows }) => reportSeat(seat, windows)),
+    balance: reportBalance(facts),
+    seats: seatReports,
+    caps,
+    effective: {
+      zen: effectiveOf(facts, balanceSource(facts.payer), caps),
+      go: effectiveOnPlan(facts, seatReports, caps),
+    },
   }
 }
 
-function windowsOf(db: Database, plans: ReadonlyMap<string, Plan>, seat: Seat, nowMs: number): CurrentWindow[] {
-  const plan = plans.get(seat.planId)
-  return plan === undefined ? [] : loadCurrentWindows(db, seat, plan, nowMs)
+function windowsOf({ books, payer, plans, nowMs }: Facts, { id, planId, startedAtMs }: Seat): WindowState[] {
+  const windows = plans.get(planId)?.windows ?? []
+  return windows.map((spec) => windowStateOf(spec, books.metersOf(id, spec.name), nowMs, startedAtMs, payer.calendar))
 }
 
-function reportBalance(db: Database, workspaceId: string): BalanceReport {
-  const { posted, held } = loadBalance(db, workspaceId) ?? { posted: nanoUsd(0), held: nanoUsd(0) }
+function reportBalance({ books, payer }: Facts): BalanceReport {
+  const { posted, held, lots } = balanceLeft(books, payer)
   return {
-    ...amount('available', nanoUsd(posted - held)),
-    ...amount('held', held),
-    ...amount('posted', posted),
+    ...amountOf('available', subtractUsd(posted, held)),
+    ...amountOf('held', held),
+    ...amountOf('posted', posted),
+    lots: lots.map(reportLot),
   }
 }
 
-function reportSeat(seat: Seat, windows: readonly CurrentWindow[]): SeatReport {
+export function reportLot({ id, source, remaining, amount, priority, expiresAtMs }: Lot): LotReport {
+  return {
+    id,
+    source,
+    ...amountOf('remaining', remaining),
+    ...amountOf('amount', amount),
+    priority,
+    expires_at: expiresAtMs === null ? null : formatInstant(expiresAtMs),
+  }
+}
+
+function reportSeat(seat: Seat, windows: readonly WindowState[]): SeatReport {
   return {
     id: seat.id,
     member: seat.memberId,
@@ -136,53 +207,37 @@ function reportSeat(seat: Seat, windows: readonly CurrentWindow[]): SeatReport {
   }
 }
 
-function tightest(windows: readonly CurrentWindow[]): CurrentWindow | undefined {
-  let least: CurrentWindow | undefined
-  for (const window of windows) {
-    if (least === undefined || windowRemaining(window) < windowRemaining(least)) least = window
-  }
+function tightest(windows: readonly WindowState[]): WindowState | undefined {
+  let least: WindowState | undefined
+  for (const window of windows) if (least === undefined || roomOf(window) < roomOf(least)) least = window
   return least
 }
 
-function reportWindow(window: CurrentWindow): WindowReport {
-  const { spec, settled, held } = window
-  const unopened = isUnopenedSession(window)
-  return {
-    name: spec.name,
-    kind: spec.kind,
-    ...amount('limit', spec.limit),
-    ...amount('settled', settled),
-    ...amount('held', held),
-    ...amount('used', usedOf(window)),
-    ...amount('remaining', windowRemaining(window)),
-    percent: percentOf(window),
-    status: statusOf(window),
-    starts_at: unopened ? null : formatInstant(window.startsAtMs),
-    resets_at: unopened ? null : formatInstant(window.endsAtMs),
-  }
+/** As the gateway goes about it: the first seat whose plan covers the product, then the balance where it may. */
+function effectiveOnPlan(
+  facts: Facts,
+  seatReports: readonly SeatReport[],
+  caps: readonly CapReport[],
+): EffectiveReport | null {
+  const seat = seatFor(facts.seats, facts.plans, 'go')?.seat
+  if (!seat) return null
+  const sources = [...planSource(facts.plans, seat), ...(seat.useBalance ? balanceSource(facts.payer) : [])]
+  const windows = seatReports.find(({ id }) => id === seat.id)?.windows ?? []
+  return effectiveOf(facts, sources, [...windows, ...caps])
 }
 
-function isUnopenedSession(window: CurrentWindow): boolean {
-  return window.id === null && window.spec.kind === 'session'
+/** `limits`: what may turn out to bind, by name. */
+function effectiveOf(
+  { books, payer, nowMs }: Facts,
+  sources: readonly Source[],
+  limits: readonly WindowReport[],
+): EffectiveReport | null {
+  const largest = largestHold(books, payer, sources, nowMs)
+  return largest && reportEffective(largest, limits)
 }
 
-function usedOf(window: CurrentWindow): NanoUsd {
-  return nanoUsd(window.settled + window.held)
-}
-
-function percentOf(window: CurrentWindow): number {
-  const { limit } = window.spec
-  const used = usedOf(window)
-  if (used >= limit) return 100
-  return Number((used * 100n) / limit)
-}
-
-function statusOf(window: CurrentWindow): WindowStatus {
-  return windowRemaining(window) > 0n ? 'ok' : 'rate-limited'
-}
-
-function compatibleUsage(windows: readonly CurrentWindow[]): CompatibleUsage {
-  const rolling = windows.find(({ spec }) => spec.kind === 'session')
+function compatibleUsage(windows: readonly WindowState[]): CompatibleUsage {
+  const rolling = windows.find(({ spec }) => spec.kind === 'session' || spec.kind === 'sliding')
   const weekly = windows.find(({ spec }) => spec.unit === 'week')
   const monthly = windows.find(({ spec }) => spec.unit === 'month')
   return {
@@ -192,11 +247,7 @@ function compatibleUsage(windows: readonly CurrentWindow[]): CompatibleUsage {
   }
 }
 
-function compatibleWindow(window: CurrentWindow): CompatibleWindow {
-  return { status: statusOf(window), percent: percentOf(window), resetsAt: formatInstant(window.endsAtMs) }
-}
-
-/** `{available: "4.99", available_nano: "4990000000"}` */
-function amount<Name extends string>(name: Name, value: NanoUsd) {
-  return { [name]: formatUsd(value), [`${name}_nano`]: String(value) } as Record<Name | `${Name}_nano`, string>
+function compatibleWindow(window: WindowState): CompatibleWindow {
+  const { resets_at, status, percent } = reportWindow(window)
+  return { status, percent, resetsAt: resets_at ?? formatInstant(window.current.endsAtMs) }
 }

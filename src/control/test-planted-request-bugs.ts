@@ -1,0 +1,205 @@
+/** For tests of the audit: what can go wrong with the rows of requests. */
+import type { PlantedBug } from './test-planted-bug.ts'
+
+export const REQUEST_BUGS: readonly PlantedBug[] = [
+  {
+    bug: 'tokens were changed after the charge',
+    sql: "UPDATE request SET output_tokens = output_tokens + 1 WHERE id = 'req_paid'",
+    rules: ['request_cost'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'tokens were counted below zero',
+    sql: "UPDATE request SET reasoning_tokens = -1 WHERE id = 'req_failed'",
+    rules: ['request_cost'],
+    subject: 'req_failed',
+  },
+  {
+    bug: 'a long prompt was charged at the base rates',
+    sql: `UPDATE request SET cost = (999 * 1400 + 5000 * 4400) + (CAST(100001 AS BIGINT) * 260000003 + 500000) / 1000000 WHERE id = 'req_told';
+      UPDATE request SET charged = cost WHERE id = 'req_told'`,
+    rules: ['request_cost', 'request_meter'],
+    subject: 'req_told',
+  },
+  {
+    bug: 'a charge was rounded down instead of to the nearest',
+    sql: "UPDATE request SET cost = cost - 1, charged = charged - 1 WHERE id = 'req_paid'",
+    rules: ['request_cost', 'settlement_transfer', 'request_meter'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'a cost is missing',
+    sql: "UPDATE request SET cost = NULL WHERE id = 'req_plan'",
+    rules: ['request_cost'],
+    subject: 'req_plan',
+  },
+  {
+    bug: 'a free request has a cost',
+    sql: "UPDATE request SET cost = 1 WHERE id = 'req_free'",
+    rules: ['request_cost'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'a plan request was charged less than it cost',
+    sql: "UPDATE request SET charged = charged - 1 WHERE id = 'req_plan'",
+    rules: ['request_charged', 'request_meter'],
+    subject: 'req_plan',
+  },
+  {
+    bug: 'a charge is above its hold',
+    sql: "UPDATE request SET charged = hold + 1 WHERE id = 'req_lost'",
+    rules: ['charged_within_hold', 'request_charged', 'settlement_transfer', 'request_meter'],
+    subject: 'req_lost',
+  },
+  {
+    bug: 'a failed answer was settled',
+    sql: "UPDATE request SET outcome = 'upstream_failed' WHERE id = 'req_paid'",
+    rules: ['request_outcome'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'a complete answer was given away',
+    sql: "UPDATE request SET outcome = 'complete', output_tokens = 1 WHERE id = 'req_failed'",
+    rules: ['request_outcome'],
+    subject: 'req_failed',
+  },
+  {
+    bug: 'an outcome is not in the policy',
+    sql: "UPDATE request SET outcome = 'lucky' WHERE id = 'req_paid'",
+    rules: ['request_outcome'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'a free request holds money',
+    sql: "UPDATE request SET hold = 7, max_hold = 7 WHERE id = 'req_free'",
+    rules: ['free_request'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'a free request may grow to hold money',
+    sql: "UPDATE request SET max_hold = 7 WHERE id = 'req_free'",
+    rules: ['free_request'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'a hold grew beyond what was decided',
+    sql: "UPDATE request SET max_hold = hold - 1 WHERE id = 'req_sliced'",
+    rules: ['hold_size'],
+    subject: 'req_sliced',
+  },
+  {
+    bug: 'nobody knows how far a hold may grow',
+    sql: "UPDATE request SET max_hold = NULL WHERE id = 'req_sliced'",
+    rules: ['hold_size'],
+    subject: 'req_sliced',
+  },
+  {
+    bug: 'a request was admitted for no output at all',
+    sql: "UPDATE request SET clamped_output = 0 WHERE id = 'req_sliced'",
+    rules: ['hold_size'],
+    subject: 'req_sliced',
+  },
+  {
+    bug: 'an open request was charged',
+    sql: "UPDATE request SET charged = 5 WHERE id = 'req_open'",
+    rules: ['request_end'],
+    subject: 'req_open',
+  },
+  {
+    bug: 'an open request was ended by somebody',
+    sql: "UPDATE request SET ended_by = 'sweep' WHERE id = 'req_open'",
+    rules: ['request_end'],
+    subject: 'req_open',
+  },
+  {
+    bug: 'nobody ended an ended request',
+    sql: "UPDATE request SET ended_by = NULL WHERE id = 'req_failed'",
+    rules: ['request_end'],
+    subject: 'req_failed',
+  },
+  {
+    bug: 'an ended request does not know when',
+    sql: "UPDATE request SET ended_at = NULL WHERE id = 'req_free'",
+    rules: ['request_end'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'a request was charged under no policy',
+    sql: "UPDATE request SET policy_version = NULL WHERE id = 'req_paid'",
+    rules: ['request_end'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'an end came late to an open request',
+    sql: "UPDATE request SET late_cost = 5 WHERE id = 'req_open'",
+    rules: ['request_end'],
+    subject: 'req_open',
+  },
+  {
+    bug: 'a late end gave money back',
+    sql: "UPDATE request SET late_cost = -5 WHERE id = 'req_swept'",
+    rules: ['request_end'],
+    subject: 'req_swept',
+  },
+  {
+    bug: 'a request holds of the balance of another workspace',
+    sql: `UPDATE request SET account_id = 'acc_other' WHERE id = 'req_open';
+      UPDATE account SET held = COALESCE((SELECT SUM(hold) FROM request WHERE state = 'held' AND funding = 'balance' AND account_id = account.id), 0)`,
+    rules: ['request_payer', 'balance_covered'],
+    subject: 'req_open',
+  },
+  {
+    bug: 'a request of no workspace was charged',
+    sql: "UPDATE request SET workspace_id = NULL WHERE id = 'req_other'",
+    rules: ['request_payer'],
+    subject: 'req_other',
+  },
+  {
+    bug: 'a charged request has no account',
+    sql: "UPDATE request SET account_id = NULL WHERE id = 'req_other'",
+    rules: ['request_payer'],
+    subject: 'req_other',
+  },
+  {
+    bug: 'a request is paid by an account of the operator',
+    sql: "UPDATE request SET account_id = 'usage_revenue' WHERE id = 'req_free'",
+    rules: ['request_payer'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'a request that a seat pays was charged to the balance',
+    sql: "UPDATE request SET seat_id = (SELECT id FROM seat) WHERE id = 'req_other'",
+    rules: ['request_payer'],
+    subject: 'req_other',
+  },
+  {
+    bug: 'an attempt was lost',
+    sql: "DELETE FROM attempt WHERE request_id = 'req_paid'",
+    rules: ['request_attempts'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'attempts have a gap',
+    sql: "UPDATE attempt SET n = 2 WHERE request_id = 'req_paid'",
+    rules: ['request_attempts'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'a request was settled that had never been sent',
+    sql: "DELETE FROM attempt WHERE request_id = 'req_paid'; UPDATE request SET attempts = 0 WHERE id = 'req_paid'",
+    rules: ['request_attempts'],
+    subject: 'req_paid',
+  },
+  {
+    bug: 'a request vanished and its attempts stayed',
+    sql: "DELETE FROM request WHERE id = 'req_free'",
+    rules: ['request_attempts'],
+    subject: 'req_free',
+  },
+  {
+    bug: 'two requests with one idempotency key were admitted',
+    sql: `DROP INDEX request_idempotency; UPDATE request SET idempotency_key = 'twice' WHERE id IN ('req_paid', 'req_open', 'req_failed')`,
+    rules: ['idempotency_key'],
+    subject: 'req_',
+  },
+]
