@@ -1,6 +1,8 @@
 /** The measured cells of one run: which subject did what in which scenario, round by round. */
 import type { AccountingResult } from './accounting.ts'
 import type { AlternatingResult, ClosedLoopResult } from './job.ts'
+import type { LedgerTime } from './ledger-alone.ts'
+import type { MoneyRun } from './money.ts'
 import { type Pair, pairName, SAME_PROTOCOL } from './pairs.ts'
 import { type FirstTokenFigures, firstTokenFigures, type LoopFigures, loopFigures, type Scenario } from './scenarios.ts'
 import type { SubjectName } from './subjects.ts'
@@ -16,6 +18,10 @@ export interface RunRecord {
   readonly firstTokens: Map<string, AlternatingResult[]>
   /** Translations without a gateway, once per round; empty when they were not asked for. */
   readonly translations: readonly (readonly DirectionTimes[])[]
+  /** Both engines, with one process and with two; null when they were not asked for. */
+  readonly money: MoneyRun | null
+  /** The ledger without a gateway; empty when it was not asked for. */
+  readonly ledgerTimes: readonly LedgerTime[]
   readonly accounting: readonly AccountingResult[]
   /** Whatever makes the run worthless: failed requests, replies that differ, ledgers that do not agree. */
   readonly problems: readonly string[]

@@ -1,11 +1,14 @@
 /** Takes every subject through every scenario, round by round, and checks the books at the end. */
 import { fileURLToPath } from 'node:url'
+import { startPostgres } from '../test/support/postgres.ts'
 import { type AccountingResult, checkAccounting, type MockCount } from './accounting.ts'
 import { differenceFrom } from './answer.ts'
 import { cellKey, type RunRecord } from './cells.ts'
 import { GATEWAY_CORE, LOAD_CORE } from './closed-loop.ts'
 import type { AlternatingJob, ClosedLoopJob, ClosedLoopResult, Job, JobResult } from './job.ts'
+import { type LedgerTime, timeLedger } from './ledger-alone.ts'
 import { SCRIPTS } from './mock-replies.ts'
+import { measureMoney } from './money.ts'
 import { pairName, SAME_PROTOCOL } from './pairs.ts'
 import { chooseParts } from './parts.ts'
 import { type PinnedProcess, startPinned } from './pinned-process.ts'
@@ -22,6 +25,8 @@ export interface Effort {
   readonly tries: number
   /** Translations without a gateway, per direction and round. */
   readonly turns: Turns
+  /** Holds with their ends that the ledger is timed with, per engine and batch. */
+  readonly ledgerPairs: number
 }
 
 export interface MeasureOptions extends Surroundings, Effort {
@@ -45,7 +50,7 @@ interface Progress {
 }
 
 export async function measure(options: MeasureOptions): Promise<RunRecord> {
-  const { scenarios, names, isTimedAlone } = chooseParts(options.only)
+  const { scenarios, names, isTimedAlone, measuresMoney, timesLedger } = chooseParts(options.only)
   const problems: string[] = []
   const { subjects, skipped } = await startSubjects(names, options, problems)
   const file = fileURLToPath(new URL('load.ts', import.meta.url))
@@ -64,14 +69,30 @@ export async function measure(options: MeasureOptions): Promise<RunRecord> {
       if (isTimedAlone) translations.push(await timeAlone(progress, round))
     }
     const accounting = await checkLedgers(progress, subjects)
+    for (const subject of subjects) await subject.stop()
+    const { rounds, phases, mockPort, directory } = options
+    const asked = (job: Job): Promise<JobResult> => ask(load, job) as Promise<JobResult>
+    const money = measuresMoney ? await measureMoney({ rounds, phases, mockPort, directory, ask: asked }) : null
+    problems.push(...(money?.problems ?? []))
+    const ledgerTimes = timesLedger ? await timeLedgers(options.ledgerPairs) : []
     const startMs = new Map(subjects.flatMap(({ name, startMs: ms }) => (ms === undefined ? [] : [[name, ms]])))
     const { loops, firstTokens } = progress
     const started = subjects.map(({ name }) => name)
     const cells = { loops, firstTokens, translations }
-    return { scenarios, subjects: started, skipped, startMs, ...cells, accounting, problems }
+    return { scenarios, subjects: started, skipped, startMs, ...cells, money, ledgerTimes, accounting, problems }
   } finally {
     await load.stop()
     for (const subject of subjects) await subject.stop()
+  }
+}
+
+/** On both engines, one after the other. */
+async function timeLedgers(pairs: number): Promise<LedgerTime[]> {
+  const cluster = await startPostgres()
+  try {
+    return [...(await timeLedger(null, pairs)), ...(await timeLedger(await cluster.createDatabase(), pairs))]
+  } finally {
+    await cluster.close()
   }
 }
 
@@ -206,7 +227,7 @@ async function checkLedgers(progress: Progress, subjects: readonly Subject[]): P
   for (const { name, zendo } of subjects) {
     const mock = mockCounts[name]
     if (zendo === undefined || zendo.mode === 'free' || mock === undefined) continue
-    const sides = { answered: progress.answered.get(name) ?? 0, mock, ledger: zendo.readLedger() }
+    const sides = { answered: progress.answered.get(name) ?? 0, mock, ledger: await zendo.readLedger() }
     const auditDifferences = await zendo.audit()
     results.push(checkAccounting({ subject: name, ...sides, expectedNano: expectedCharge(mock), auditDifferences }))
   }

@@ -25,5 +25,8 @@ test('what the named subjects are not asked is left out', () => {
 })
 
 test('translation can be timed without starting anything', () => {
-  assert.deepEqual(chooseParts(['translation-alone']), { scenarios: [], names: ['direct'], isTimedAlone: true })
+  assert.deepEqual(chooseParts(['translation-alone']), {
+    ...{ scenarios: [], names: ['direct'], isTimedAlone: true },
+    ...{ measuresMoney: false, timesLedger: false },
+  })
 })

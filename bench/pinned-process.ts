@@ -15,7 +15,8 @@ export interface PinnedProcess {
 }
 
 export interface StartOptions {
-  readonly core: number
+  /** One core, or several as `taskset` lists them: `0,1`. */
+  readonly core: number | string
   readonly env?: Readonly<Record<string, string>>
   readonly ipc?: boolean
   /** Ready when the output matches; ready at once without it. */

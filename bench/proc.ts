@@ -13,6 +13,18 @@ export function readCpuUs(pids: readonly number[]): number {
   })
 }
 
+/** The same of a server whose children come and go: what has ended counts in its parent. */
+export function readServerCpuUs(pids: readonly number[]): number {
+  return sum(pids, (pid) => {
+    try {
+      const fields = statFields(pid)
+      return [11, 12, 13, 14].reduce((total, index) => total + Number(fields[index]), 0) * TICK_US
+    } catch {
+      return 0
+    }
+  })
+}
+
 /** Resident memory of the processes in bytes. */
 export function readRssBytes(pids: readonly number[]): number {
   return sum(pids, (pid) => {

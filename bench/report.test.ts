@@ -35,6 +35,8 @@ function runOf(zendoRounds: ClosedLoopResult[]): RunRecord {
       loops,
       firstTokens: new Map(),
       translations: [],
+      money: null,
+      ledgerTimes: [],
       accounting: [],
       problems: ['a ledger row is lost'],
     },

@@ -1,6 +1,7 @@
 /** Writes a run as markdown: what was run on what, the aims, one table per scenario, the accounting. */
 import { firstTokenCell, loopCell, type RunRecord } from './cells.ts'
 import { megabytes, percent, ratio, table, tableOf } from './markdown.ts'
+import { renderMoney } from './report-money.ts'
 import { renderAlone, renderTranslated } from './report-translation.ts'
 import type { LoopFigures, Scenario } from './scenarios.ts'
 import { PACED_STREAMS } from './scenarios.ts'
@@ -36,6 +37,7 @@ export function renderReport(run: RunRecord, facts: RunFacts): string {
     ...renderTargets(run),
     ...run.scenarios.map((scenario) => `### ${scenario.title}\n\n${renderScenario(run, scenario)}`),
     ...renderAlone(run),
+    ...renderMoney(run),
     ...renderAccounting(run),
     ...(run.problems.length === 0 ? [] : [`### Problems\n\n${run.problems.map((text) => `- ${text}`).join('\n')}`]),
   ].join('\n\n')

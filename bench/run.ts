@@ -13,13 +13,14 @@ import { parseArgs } from 'node:util'
 import type { RunRecord } from './cells.ts'
 import { LOAD_CORE } from './closed-loop.ts'
 import { type Effort, measure } from './measure.ts'
+import { ALONE } from './parts.ts'
 import { startPinned } from './pinned-process.ts'
 import { describeMachine } from './proc.ts'
 import { type RunFacts, renderReport, replaceGenerated } from './report.ts'
-import { SCENARIOS, TRANSLATION_ALONE } from './scenarios.ts'
+import { SCENARIOS } from './scenarios.ts'
 import { nginxVersion, SUBJECT_NAMES } from './subjects.ts'
 
-const SCENARIO_NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), TRANSLATION_ALONE]
+const SCENARIO_NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), ...ALONE]
 
 const USAGE = `npm run bench -- [options]
   --quick          one round of less than a second per cell, to see that it runs
@@ -41,12 +42,14 @@ const THOROUGH: Effort = {
   phases: { warmUpMs: 2000, measureMs: 5000 },
   tries: 3,
   turns: { warmUp: 20, measured: 101 },
+  ledgerPairs: 8000,
 }
 const QUICK: Effort = {
   rounds: 1,
   phases: { warmUpMs: 300, measureMs: 500 },
   tries: 1,
   turns: { warmUp: 3, measured: 7 },
+  ledgerPairs: 500,
 }
 
 function parseOptions(): Options {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Client } from 'pg'
 import { GATEWAY_CORE, LOAD_CORE } from './closed-loop.ts'
 import type { BodyKind } from './job.ts'
 import { MOCK_PROTOCOLS, type MockProtocol, SHORT_NAMES } from './pairs.ts'
@@ -23,7 +24,7 @@ export interface ZendoSubject {
   readonly startMs: number
   readonly stop: () => Promise<void>
   /** What the ledger says; the process may still be running. */
-  readonly readLedger: () => LedgerTotals
+  readonly readLedger: () => Promise<LedgerTotals>
   /** The number of differences that `zendo audit` finds. */
   readonly audit: () => Promise<number>
 }
@@ -44,6 +45,12 @@ export interface ZendoOptions {
   readonly upstreamUrl: string
   readonly directory: string
   readonly profileDirectory: string | undefined
+  /** Where rows are kept instead of a file. */
+  readonly databaseUrl?: string | undefined
+  /** Processes; 1 when absent. */
+  readonly workers?: number
+  /** Where it runs; the gateway's core alone when absent. */
+  readonly cores?: string
 }
 
 /** Dollars per million tokens, chosen so that a token is a whole number of nano-dollars and sums are exact. */
@@ -68,18 +75,20 @@ export async function startZendo(options: ZendoOptions): Promise<ZendoSubject> {
     ZENDO_DATA_DIR: dataDirectory,
     ZENDO_CONFIG: configFile,
     BENCH_MOCK_KEY: 'mock-key',
+    ZENDO_WORKERS: String(options.workers ?? 1),
+    DATABASE_URL: options.databaseUrl ?? '',
   }
   const profile = options.profileDirectory
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profile, options.mode)}`]
   const command = [process.execPath, ...serverFlags(), ...flags, join(REPOSITORY, 'src/main.ts')]
-  const started = await startPinned(command, { core: GATEWAY_CORE, env, ready: FIRST_START })
+  const started = await startPinned(command, { core: options.cores ?? GATEWAY_CORE, env, ready: FIRST_START })
   const key = FIRST_START.exec(started.output)?.[1]
   await runCommand(env, 'credit', 'grant', '--amount', String(ENOUGH_USD))
   return {
     ...{ mode: options.mode, port, startMs: started.startMs, stop: started.stop },
     key: options.mode === 'free' ? undefined : key,
     pids: processTree(started.pid),
-    readLedger: () => readLedger(join(dataDirectory, 'zendo.db')),
+    readLedger: () => readLedger(options.databaseUrl ?? join(dataDirectory, 'zendo.db')),
     audit: async () => countDifferences(await runCommand(env, 'audit')),
   }
 }
@@ -107,6 +116,8 @@ function config(options: ZendoOptions): unknown {
       MOCK_PROTOCOLS.map((protocol) => [providerName(protocol), { protocol, ...upstream }]),
     ),
     anonymous: { requestsPerDay: 1_000_000_000 },
+    // What is measured is the work of one caller who repeats himself, far beyond what a caller may do.
+    limits: { key: { inFlight: 0 }, address: { requestsPerMinute: 0 }, loop: { repeats: 0 } },
     models: Object.fromEntries(
       MOCK_PROTOCOLS.flatMap((protocol) =>
         BODY_KINDS.map((body) => [zendoModel(body, protocol), model(body, protocol)]),
@@ -159,26 +170,42 @@ const LEDGER_SQL = `
   SELECT count(*) FILTER (WHERE state = 'settled')  AS settled,
          count(*) FILTER (WHERE state = 'held')     AS open,
          count(*) FILTER (WHERE state = 'released') AS released,
-         coalesce(sum(input_tokens), 0) + coalesce(sum(cached_read_tokens), 0) AS promptTokens,
-         coalesce(sum(cached_read_tokens), 0) AS cachedTokens,
-         coalesce(sum(output_tokens), 0)      AS completionTokens,
-         coalesce(sum(charged), 0)            AS chargedNano
+         coalesce(sum(input_tokens), 0) + coalesce(sum(cached_read_tokens), 0) AS prompt,
+         coalesce(sum(cached_read_tokens), 0) AS cached,
+         coalesce(sum(output_tokens), 0)      AS completion,
+         coalesce(sum(charged), 0)            AS charged
   FROM request`
 
-function readLedger(file: string): LedgerTotals {
-  const database = new DatabaseSync(file, { readOnly: true, readBigInts: true })
-  const row = database.prepare(LEDGER_SQL).get() as Record<string, bigint>
-  database.close()
-  const number = (name: string): number => Number(row[name] ?? 0n)
+/** From a file, or from the address of a PostgreSQL database. */
+async function readLedger(place: string): Promise<LedgerTotals> {
+  const row = place.startsWith('postgres') ? await readPostgres(place) : readFile(place)
+  const number = (name: string): number => Number(row[name] ?? 0)
   return {
     settled: number('settled'),
     open: number('open'),
     released: number('released'),
-    promptTokens: number('promptTokens'),
-    cachedTokens: number('cachedTokens'),
-    completionTokens: number('completionTokens'),
-    chargedNano: row.chargedNano ?? 0n,
+    promptTokens: number('prompt'),
+    cachedTokens: number('cached'),
+    completionTokens: number('completion'),
+    chargedNano: BigInt(row.charged ?? 0),
   }
+}
+
+type LedgerRow = Readonly<Record<string, string | bigint>>
+
+function readFile(file: string): LedgerRow {
+  const database = new DatabaseSync(file, { readOnly: true, readBigInts: true })
+  const row = database.prepare(LEDGER_SQL).get() as LedgerRow
+  database.close()
+  return row
+}
+
+async function readPostgres(url: string): Promise<LedgerRow> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query<LedgerRow>(LEDGER_SQL)
+  await client.end()
+  return rows[0] ?? {}
 }
 
 /** What the tokens cost at the configured price, in nano-dollars. */

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import type { Command } from 'commander'
+import { NO_USAGE } from '../src/base/usage.ts'
 import type { Session } from '../src/cli/command-line.ts'
 import { buildProgram } from '../src/cli/main.ts'
 import { createTestCommandLine } from '../src/cli/test-command-line.ts'
+import { endSample, holdSample } from '../src/control/test-instance.ts'
 
 const PAGE = readFileSync(new URL('../docs/reference/commands.md', import.meta.url), 'utf8')
 
@@ -42,12 +44,23 @@ function listCommands(command: Command, path: readonly string[] = []): { usage: 
   return [...self, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))]
 }
 
-/** What to type for the JSON of each command; the seat or key is filled in. */
+/** What to type for the JSON of each command; the seat or key is filled in, and the request is made. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'backup <file>': ['backup', 'backup.sqlite'],
+  'restore <file>': ['restore', 'backup.sqlite', '--data-dir', 'restored'],
+  migrate: ['migrate'],
   'key create': ['key', 'create'],
   'key list': ['key', 'list'],
   'key revoke <key>': ['key', 'revoke', 'KEY'],
   'credit grant [dollars]': ['credit', 'grant', '1'],
+  'credit refund <request>': ['credit', 'refund', 'REQUEST', '--note', 'broken answer'],
+  'credit list': ['credit', 'list'],
+  'cap set': ['cap', 'set', '--key', 'KEY', '--day', '1'],
+  'cap list': ['cap', 'list'],
+  'cap remove': ['cap', 'remove', '--key', 'KEY', '--day'],
+  'workspace list': ['workspace', 'list'],
+  'workspace show': ['workspace', 'show'],
+  'workspace set': ['workspace', 'set', '--time-zone', 'Europe/Berlin'],
   'plan list': ['plan', 'list'],
   'plan seat': ['plan', 'seat'],
   'plan seat list': ['plan', 'seat', 'list'],
@@ -58,12 +71,21 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'config check [file]': ['config', 'check'],
 }
 
+/** One runs until it is stopped, the other writes its rows as they come. */
+const WITHOUT_ANSWER = ['serve', 'usage export']
+
 async function answerTo(t: TestContext, usage: string): Promise<Record<string, unknown>> {
-  const command = createTestCommandLine(t)
+  const command = await createTestCommandLine(t)
   if (usage === 'plan seat add') {
     await command.run('plan', 'seat', 'end', command.setup.seatId)
     return await command.json('plan', 'seat', 'add')
   }
+  if (usage === 'credit refund <request>') {
+    const sample = { id: 'REQUEST', funding: 'balance' } as const
+    await holdSample(command, sample)
+    await endSample(command, sample, { usage: { ...NO_USAGE, output: 1000 } })
+  }
+  if (usage === 'restore <file>') await command.json('backup', 'backup.sqlite')
   const words = EXAMPLES[usage]
   if (words === undefined) throw new Error(`there is no example of ${usage}`)
   const filled: Record<string, string> = { KEY: command.setup.keyId, SEAT: command.setup.seatId }
@@ -91,7 +113,7 @@ describe('commands.md', () => {
     })
   }
 
-  for (const { usage, jsonKeys } of sections.filter((section) => section.usage !== 'serve')) {
+  for (const { usage, jsonKeys } of sections.filter((section) => !WITHOUT_ANSWER.includes(section.usage))) {
     it(`has what ${usage} answers with --json`, async (t) => {
       assert.deepEqual(jsonKeys, Object.keys(await answerTo(t, usage)))
     })

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { discoveryRoutes } from '../src/api/discovery.ts'
-import { inferenceRoutes } from '../src/api/inference.ts'
+import { allRoutes } from '../src/api/all-routes.ts'
 import { ERROR_CODES, errorClassOf } from '../src/base/errors.ts'
 import { CHARGE_POLICY_VERSION, OUTCOMES } from '../src/domain/charge-policy.ts'
 
@@ -38,15 +37,13 @@ describe('reference', () => {
     const documented = rows(reference('routes.md'))
       .filter(([method]) => method === 'GET' || method === 'POST')
       .map(([method, path, auth]) => `${method} ${path} ${auth}`)
-    const defined = [...inferenceRoutes, ...discoveryRoutes].map(
-      ({ method, pattern, auth }) => `${method} ${pattern} ${auth}`,
-    )
+    const defined = allRoutes.map(({ method, pattern, auth }) => `${method} ${pattern} ${auth}`)
     assert.deepEqual(documented.sort(), defined.sort())
   })
 
   it('settings.md has each variable that the settings read, and no other', () => {
     const source = readFileSync(new URL('../src/settings.ts', import.meta.url), 'utf8')
-    const read = [...new Set([...source.matchAll(/ZENDO_[A-Z_]+/g)].map(([name]) => name))]
+    const read = [...new Set([...source.matchAll(/ZENDO_[A-Z_]+|DATABASE_URL/g)].map(([name]) => name))]
     const documented = rows(reference('settings.md')).map(([name]) => name)
     assert.deepEqual(documented.sort(), read.sort())
   })

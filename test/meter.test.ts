@@ -26,15 +26,20 @@ import { OUTCOMES } from '../src/domain/charge-policy.ts'
 import { parseConfig } from '../src/domain/config-parse.ts'
 import { type Admission, admit } from '../src/gateway/admission.ts'
 import { readCall } from '../src/gateway/call.ts'
+import { createDrains } from '../src/gateway/drains.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
 import { createKeyCache } from '../src/gateway/key-cache.ts'
-import { resolveOpenHolds } from '../src/gateway/recovery.ts'
+import { createOperatorEvents } from '../src/gateway/operator-events.ts'
 import { settle } from '../src/gateway/settlement.ts'
 import { createThoughtStore } from '../src/gateway/thought-store.ts'
+import { createTraffic } from '../src/gateway/traffic.ts'
 import { createUnderWay } from '../src/gateway/under-way.ts'
-import { createCommitQueue } from '../src/store/commit-queue.ts'
+import { createLedger } from '../src/ledger/ledger.ts'
+import { recoverPlaces } from '../src/ledger/node.ts'
 import { loadKeyOwner } from '../src/store/key.ts'
-import { createUpstreamClient } from '../src/upstream/client.ts'
+import { insertNode } from '../src/store/node.ts'
+import { allRequestsOf } from '../src/store/request-list.ts'
+import { createUpstreamClient, type UpstreamClient } from '../src/upstream/client.ts'
 import { pickInteger, type Random, randomFor } from './captures/random.ts'
 
 const REQUESTS = 10_000
@@ -85,45 +90,68 @@ interface Charged {
   readonly weightPpm: bigint
 }
 
-interface Rehearsal {
+/** What is there however often the process dies. */
+interface World {
   readonly instance: TestInstance
-  readonly gateway: Gateway
+  readonly catalog: Catalog
+  readonly upstream: UpstreamClient
+  readonly time: { nowMs: number }
+}
+
+interface Rehearsal extends World {
   readonly random: Random
   readonly charges: Charged[]
+  /** The process that runs now. */
+  gateway: Gateway
   granted: bigint
-  nowMs: number
   refused: number
+  clamped: number
+  crashes: number
 }
 
 async function createRehearsal(t: TestContext): Promise<Rehearsal> {
-  const instance = createTestInstance(t)
+  const instance = await createTestInstance(t)
   const catalog = createCatalog()
-  const commits = createCommitQueue(instance.db)
-  await recordPrices(commits, instance.db, catalog, NOON_MS)
+  await recordPrices(instance.db, catalog, NOON_MS)
   const upstream = createUpstreamClient()
   t.after(() => upstream.close())
-  const self: Rehearsal = {
-    instance,
-    gateway: {
-      catalog: () => catalog,
-      database: instance.db,
-      commits,
-      keys: createKeyCache(instance.db),
-      upstream,
-      underWay: createUnderWay(),
-      thoughts: createThoughtStore(),
-      clock: () => self.nowMs,
-      log: pino({ level: 'silent' }),
-      addressSalt: 'salt',
-      drainMs: 0,
-    },
+  const world: World = { instance, catalog, upstream, time: { nowMs: NOON_MS } }
+  return {
+    ...world,
     random: randomFor(SEED, 'meter'),
     charges: [],
+    gateway: await startProcess(world),
     granted: 5_000_000_000n,
-    nowMs: NOON_MS,
     refused: 0,
+    clamped: 0,
+    crashes: 0,
   }
-  return self
+}
+
+/** What a process has of its own: a row that says it lives, and a ledger that knows what it holds. */
+async function startProcess({ instance, catalog, upstream, time }: World): Promise<Gateway> {
+  const { db } = instance
+  const log = pino({ level: 'silent' })
+  const clock = (): number => time.nowMs
+  const id = newId('node', clock())
+  await insertNode(db, { id, place: 'here#0' }, clock())
+  return {
+    catalog: () => catalog,
+    database: db,
+    ledger: createLedger({ database: db, spill: null, receivers: () => [], log }),
+    node: { id },
+    keys: createKeyCache(db),
+    traffic: createTraffic({ limits: () => catalog.limits, share: 1, secret: 'salt', clock, log }),
+    operatorEvents: createOperatorEvents({ database: db, webhooks: () => [], clock, log }),
+    upstream,
+    underWay: createUnderWay(),
+    thoughts: createThoughtStore(),
+    clock,
+    log,
+    addressSalt: 'salt',
+    drains: createDrains(),
+    drainMs: 0,
+  }
 }
 
 interface Open {
@@ -133,24 +161,30 @@ interface Open {
 
 async function admitRandom(self: Rehearsal): Promise<Open | null> {
   const { random, gateway, instance } = self
+  const { nowMs } = self.time
   const fields = { model: pick(random, MODELS), max_tokens: pickInteger(random, 1, 30_000), messages: [] }
   const body = Buffer.from(JSON.stringify({ ...fields, padding: 'x'.repeat(pickInteger(random, 0, 6000)) }))
   const call = readCall(gateway, {
-    id: newId('req', self.nowMs),
+    id: newId('req', nowMs),
     product: random() < 0.7 ? 'go' : 'zen',
     protocol: 'openai-chat',
     path: null,
     form: 'sse',
     body,
-    owner: loadKeyOwner(instance.db, hashKey(instance.setup.key)) ?? null,
+    owner: (await loadKeyOwner(instance.db, hashKey(instance.setup.key))) ?? null,
     address: '127.0.0.1',
     session: null,
+    tags: null,
+    idempotencyKey: null,
     forwardHeaders: [],
     strict: false,
     includeCost: false,
   })
+  const size = { bytes: body.length, maxOutput: fields.max_tokens, smallestCap: 1 }
   try {
-    return { admission: await admit(gateway, call), atMs: self.nowMs }
+    const admission = await admit(gateway, call, size, 'sim')
+    if (admission.clampedOutput !== null) self.clamped++
+    return { admission, atMs: nowMs }
   } catch (error) {
     if (!(error instanceof AppError) || !['plan_limit', 'insufficient_balance'].includes(error.code)) throw error
     self.refused++
@@ -159,8 +193,9 @@ async function admitRandom(self: Rehearsal): Promise<Open | null> {
 }
 
 async function settleRandom(self: Rehearsal, { admission, atMs }: Open): Promise<void> {
-  const { random, gateway, nowMs } = self
-  const { call, funding } = admission
+  const { random, gateway } = self
+  const { nowMs } = self.time
+  const { call, holding } = admission
   const tokens = (most: number) => (random() < 0.4 ? 0 : pickInteger(random, 0, most))
   // Now and then the upstream uses more than was asked for: the operator's loss, never the customer's.
   const most = random() < 0.02 ? 200_000 : 3000
@@ -181,7 +216,13 @@ async function settleRandom(self: Rehearsal, { admission, atMs }: Open): Promise
     ...{ upstreamProtocol: 'openai-chat' as const, warnings: null },
     attempts: [{ provider: 'sim', status: 200, outcome: 'complete', startedAtMs: nowMs, endedAtMs: nowMs }],
   })
-  self.charges.push({ id: call.request.id, funding, admittedAtMs: atMs, charged, weightPpm: call.model.weightPpm })
+  self.charges.push({
+    id: call.request.id,
+    funding: holding.funding,
+    admittedAtMs: atMs,
+    charged,
+    weightPpm: call.model.weightPpm,
+  })
 }
 
 function pick<T>(random: Random, values: readonly T[]): T {
@@ -189,18 +230,20 @@ function pick<T>(random: Random, values: readonly T[]): T {
 }
 
 /** Some minutes pass; sometimes the operator changes something, or the process dies with requests under way. */
-function live(self: Rehearsal, open: Open[]): void {
-  const { random, instance } = self
-  self.nowMs += pickInteger(random, 0, 20) * MINUTE_MS
-  if (random() < 0.3) setUseBalance(instance.db, instance.setup.workspace.id, undefined, random() < 0.5)
+async function live(self: Rehearsal, open: Open[]): Promise<void> {
+  const { random, instance, time } = self
+  time.nowMs += pickInteger(random, 0, 20) * MINUTE_MS
+  if (random() < 0.3) await setUseBalance(instance.db, instance.setup.workspace.id, undefined, random() < 0.5)
   if (random() < 0.3) {
     const amount = nanoUsd(pickInteger(random, 1, 9_000_000_000))
-    grantCredit(instance.db, { workspaceId: instance.setup.workspace.id, amount, note: '' }, self.nowMs)
+    await grantCredit(instance.db, { workspaceId: instance.setup.workspace.id, amount, note: '' }, time.nowMs)
     self.granted += amount
   }
   if (random() < 0.05) {
     open.length = 0
-    resolveOpenHolds(instance.db, self.nowMs)
+    await recoverPlaces(instance.db, { isOurs: () => true, spills: [] }, time.nowMs)
+    self.gateway = await startProcess(self)
+    self.crashes++
   }
 }
 
@@ -212,12 +255,13 @@ function weighed({ charged, weightPpm }: Charged): bigint {
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n)
 
-function compare(self: Rehearsal, open: readonly Open[]): void {
-  const { instance, charges, nowMs, gateway } = self
+async function compare(self: Rehearsal, open: readonly Open[]): Promise<void> {
+  const { instance, charges, gateway } = self
+  const { nowMs } = self.time
   const { workspace, memberId } = instance.setup
-  const report = reportUsage(instance.db, gateway.catalog().plans, { workspaceId: workspace.id, memberId }, nowMs)
+  const report = await reportUsage(instance.db, gateway.catalog().plans, { workspaceId: workspace.id, memberId }, nowMs)
   const fromBalance = charges.filter(({ funding }) => funding === 'balance')
-  const heldOf = (funding: string) => open.filter(({ admission }) => admission.funding === funding)
+  const heldOf = (funding: string) => open.filter(({ admission }) => admission.holding.funding === funding)
   const spent = sum(fromBalance.map(({ charged }) => charged))
   const held = sum(heldOf('balance').map(({ admission }) => admission.hold))
   assert.equal(report.balance.posted_nano, String(self.granted - spent))
@@ -234,19 +278,23 @@ function compare(self: Rehearsal, open: readonly Open[]): void {
   }
 
   for (const by of ['day', 'model', 'key'] as const) {
-    const { rows, total } = totalUsage(instance.db, { workspaceId: workspace.id, by, sinceMs: 0 })
+    const { rows, total } = await totalUsage(instance.db, {
+      filter: allRequestsOf(workspace.id, null),
+      by: [by],
+      zone: 'UTC',
+    })
     assert.equal(total.balance_nano, String(spent))
     assert.equal(total.plan_nano, String(sum(onPlan.map(({ charged }) => charged))))
     assert.equal(total.counted_nano, String(sum(onPlan.map(weighed))))
     assert.equal(String(sum(rows.map((row) => BigInt(row.counted_nano)))), total.counted_nano)
   }
-  assert.deepEqual(auditLedger(instance.db, { nowMs }).differences, [])
+  assert.deepEqual((await auditLedger(instance.db, { nowMs })).differences, [])
 }
 
-function compareExplanation(self: Rehearsal, charge: Charged): void {
-  const explained = explainRequest(self.instance.db, charge.id)
+async function compareExplanation(self: Rehearsal, charge: Charged): Promise<void> {
+  const explained = await explainRequest(self.instance.db, charge.id)
   assert.equal(explained?.charged_nano, String(charge.charged))
-  const counted = new Set(explained?.windows.map(({ counted_nano }) => counted_nano))
+  const counted = new Set(explained?.counted.map(({ counted_nano }) => counted_nano))
   assert.deepEqual(counted, new Set(charge.funding === 'plan' ? [String(weighed(charge))] : []))
 }
 
@@ -258,17 +306,18 @@ describe('the meter', () => {
     for (let done = 0; done < REQUESTS; done += AT_ONCE) {
       const admitted = await Promise.all(Array.from({ length: AT_ONCE }, () => admitRandom(self)))
       open.push(...admitted.filter((one) => one !== null))
-      live(self, open)
+      await live(self, open)
       const ending = open.splice(0, pickInteger(self.random, 0, open.length))
       await Promise.all(ending.map((one) => settleRandom(self, one)))
-      if (done % (25 * AT_ONCE) === 0) compare(self, open)
+      if (done % (25 * AT_ONCE) === 0) await compare(self, open)
     }
     await Promise.all(open.splice(0).map((one) => settleRandom(self, one)))
-    compare(self, open)
-    for (const charge of self.charges.filter(() => self.random() < 0.1)) compareExplanation(self, charge)
+    await compare(self, open)
+    for (const charge of self.charges.filter(() => self.random() < 0.1)) await compareExplanation(self, charge)
     const paid = (funding: string) => self.charges.filter((charge) => charge.funding === funding && charge.charged > 0n)
     const seen = [paid('plan').length, paid('balance').length, self.refused]
-    assert.ok(Math.min(...seen) > 100, `too little happened: plan, balance, refused ${seen}`)
-    t.diagnostic(`${self.charges.length} settled, ${seen.join(', ')} on plan, on balance, refused`)
+    const what = `${self.crashes} crashes, ${self.clamped} clamped, ${self.charges.length} settled, ${seen.join(', ')} on plan, on balance, refused`
+    assert.ok(Math.min(...seen) > 100 && self.crashes > 0 && self.clamped > 0, `too little happened: ${what}`)
+    t.diagnostic(what)
   })
 })

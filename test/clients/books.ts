@@ -33,7 +33,7 @@ const REQUESTS =
   ' cached_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens' +
   ' FROM request ORDER BY id'
 const WINDOWS =
-  'SELECT w.name, r.held, r.counted FROM request_window r JOIN plan_window w ON w.id = r.window_id' +
+  'SELECT w.name, r.held, r.counted FROM request_meter r JOIN meter w ON w.id = r.meter_id' +
   ' WHERE r.request_id = ? ORDER BY w.name'
 
 export function openBooks(dataDir: string): Books {

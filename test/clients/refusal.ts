@@ -44,14 +44,14 @@ export const REFUSALS: readonly RefusalCase[] = [
     product: 'zen',
     model: DEAR_MODEL,
     key: 'known',
-    says: /balance of \$\d.*up to \$\d/,
+    says: /balance of \$\d.*takes \$\d.* or more/,
   },
   {
     code: 'plan_limit',
     product: 'go',
     model: MODEL,
     key: 'known',
-    says: /The 5 hour limit of \$0\.500429 .* resets at 20\d\d-/,
+    says: /The 5 hour limit of \$0\.495429 .* resets at 20\d\d-/,
   },
   {
     code: 'free_limit',
@@ -98,8 +98,8 @@ export const REFUSALS: readonly RefusalCase[] = [
   },
 ]
 
-/** Dollars of the five-hour window; what fills it takes $0.045 a request. */
-export const REFUSING_WINDOW_LIMIT = 0.500429
+/** Dollars of the five-hour window; what fills it takes $0.045 a request, and then $0.001. */
+export const REFUSING_WINDOW_LIMIT = 0.495429
 
 export interface RefusingStage {
   readonly stage: Stage
@@ -109,10 +109,13 @@ export interface RefusingStage {
 /** Fills the window, uses up what is free, and makes a key that is good no more. */
 export async function prepareRefusals(stage: Stage): Promise<RefusingStage> {
   const { gateway } = stage
-  for (;;) {
-    const status = await ask(stage, 'go', FILLER_MODEL, gateway.apiKey)
-    if (status === 429) break
-    if (status !== 200) throw new Error(`the window could not be filled: ${status}`)
+  // To the last bit: of what is left, an agent would be given a part.
+  for (const tokens of [undefined, 1]) {
+    for (;;) {
+      const status = await ask(stage, 'go', FILLER_MODEL, gateway.apiKey, tokens)
+      if (status === 429) break
+      if (status !== 200) throw new Error(`the window could not be filled: ${status}`)
+    }
   }
   const free = await ask(stage, 'zen', FREE_MODEL, 'public')
   if (free !== 200) throw new Error(`the free request was answered ${free}`)
@@ -121,12 +124,18 @@ export async function prepareRefusals(stage: Stage): Promise<RefusingStage> {
   return { stage, revokedKey: created.key }
 }
 
-async function ask({ gateway }: Stage, product: Product, model: string, key: string): Promise<number> {
+async function ask(
+  { gateway }: Stage,
+  product: Product,
+  model: string,
+  key: string,
+  maxTokens?: number,
+): Promise<number> {
   const base = `${gateway.baseUrl}/zen${product === 'go' ? '/go' : ''}/v1`
   const response = await fetch(`${base}/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello.' }] }),
+    body: JSON.stringify({ model, max_tokens: maxTokens, messages: [{ role: 'user', content: 'Hello.' }] }),
   })
   await response.text()
   return response.status

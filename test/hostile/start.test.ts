@@ -10,13 +10,15 @@ import { type Instance, prepareInstance, startInstance } from '../support/instan
 import { watch } from '../support/stream-client.ts'
 import { until, within } from '../support/until.ts'
 
+/** As long as a good start may take. */
+const START_LIMIT_MS = 30_000
 const KEY = /sk-zendo-[0-9A-Za-z]{34}/g
 
 /** Starts, and expects that to fail with an exit code of 1 and a sentence. */
 async function assertStartFails(instance: Instance, says: RegExp): Promise<void> {
   const before = instance.output().length
   instance.startWithoutWaiting()
-  assert.equal(await within('the process gives up', instance.exited(), 10_000), 1)
+  assert.equal(await within('the process gives up', instance.exited(), START_LIMIT_MS), 1)
   const printed = instance.output().slice(before)
   assert.match(printed, says)
   assert.match(printed, /^Zendo cannot start: /m)

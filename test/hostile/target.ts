@@ -52,6 +52,8 @@ export async function startTarget(options: TargetOptions = {}): Promise<Target> 
   const route = { routes: [{ provider: 'fault', model: 'upstream-name' }] }
   const instance = await startInstance({
     config: {
+      // A fuzzer asks often and alike from one address: what guards against that has its own tests.
+      limits: { address: { requestsPerMinute: 0 }, loop: { repeats: 0 } },
       providers: {
         fault: { baseUrls: both, ...common },
         chatonly: { protocol: 'openai-chat', baseUrl: endpoint, ...common },

@@ -22,10 +22,14 @@ before(async () => {
 after(() => target.closeUnharmed())
 
 let serial = 0
-function open(dialect: Dialect, script: Script, stream = true): { answer: WatchedAnswer; tag: string } {
+function open(
+  dialect: Dialect,
+  script: Script,
+  { stream = true, model = 'chat-model' } = {},
+): { answer: WatchedAnswer; tag: string } {
   const tag = `stream-${serial++}`
   target.upstream.on(tag, script)
-  const body = dialect.request({ model: 'chat-model', stream, maxTokens: 100, tag })
+  const body = dialect.request({ model, stream, maxTokens: 100, tag })
   const url = `${target.instance.baseUrl()}/zen/v1/${dialect.path}`
   return { answer: watch(url, body, { key: target.instance.apiKey }), tag }
 }
@@ -247,7 +251,7 @@ describe('an upstream that breaks, stalls or swells', { concurrency: 6 }, () => 
     for (const [name, { script, timerMs }] of Object.entries(silent)) {
       for (const stream of [false, true]) {
         it(`${name}${stream ? ', asked for a stream' : ''}`, async () => {
-          const { answer, tag } = open(CHAT, script, stream)
+          const { answer, tag } = open(CHAT, script, { stream })
           await within('the client is told', answer.over, timerMs + NOTICE_MS)
           assert.equal(answer.status(), 503)
           assert.match(answer.text(), /"upstream_unavailable"/)
@@ -264,17 +268,24 @@ describe('an upstream that breaks, stalls or swells', { concurrency: 6 }, () => 
   })
 })
 
+// Of what is paid for so much would be cut off, as far more than was asked for.
+const FREE = { model: 'free-model' }
+
 it('a client that reads nothing holds the upstream back instead of filling the memory', async () => {
   const before = target.instance.residentMiB()
   let sent = 0
-  const { answer, tag } = open(CHAT, async (call) => {
-    await call.write(STREAM_HEAD + CHAT.opening(1))
-    const event = CHAT.delta('a'.repeat(65_536))
-    while (!call.isClosed()) {
-      await call.write(event)
-      sent += event.length
-    }
-  })
+  const { answer, tag } = open(
+    CHAT,
+    async (call) => {
+      await call.write(STREAM_HEAD + CHAT.opening(1))
+      const event = CHAT.delta('a'.repeat(65_536))
+      while (!call.isClosed()) {
+        await call.write(event)
+        sent += event.length
+      }
+    },
+    FREE,
+  )
   answer.pause()
   const call = await target.upstream.next(tag)
   let seen = -1

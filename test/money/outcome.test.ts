@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { DIALECTS, type Dialect, jsonReply, STREAM_HEAD } from '../support/dialect.ts'
 import { within } from '../support/until.ts'
+import { onEachEngine } from './engines.ts'
 import { PRICED, requestIdOf, type Scene, startScene } from './scene.ts'
 
 const USAGE = { input: 40, output: 60 }
@@ -13,17 +14,6 @@ const TEXT = 'twenty bytes of text'
 const TEXT_TOKENS = BigInt(TEXT.length / 4)
 
 let scene: Scene
-before(async () => {
-  scene = await startScene()
-})
-after(async () => {
-  try {
-    await scene.assertBalanced()
-  } finally {
-    await scene.close()
-  }
-})
-
 interface Outcome {
   readonly name: string
   readonly outcome: string
@@ -135,53 +125,69 @@ function outcomes(dialect: Dialect): Outcome[] {
   ]
 }
 
-for (const dialect of DIALECTS) {
-  describe(`${dialect.protocol}: what each outcome costs`, { concurrency: 8 }, () => {
-    for (const [index, { name, outcome, charged, estimated = false, status = 200, ...bodies }] of outcomes(
-      dialect,
-    ).entries()) {
-      for (const [way, bytes] of Object.entries(bodies)) {
-        it(`${name} (${way})`, async () => {
-          const tag = `${dialect.path.slice(0, 4)}-${index}-${way}`
-          scene.upstream.on(tag, async (call) => {
-            await call.write(way === 'stream' ? STREAM_HEAD + bytes : bytes)
-            call.end()
-          })
-          const request = { tag, stream: way === 'stream', model: 'priced', maxTokens: 500 }
-          const answer = scene.ask(dialect, request)
-          await within('the answer', answer.over, 5000)
-          assert.equal(answer.status(), status, answer.text())
-          const row = scene.books.find(requestIdOf(answer))
-          const expected = charged(dialect.request(request).length)
-          assert.deepEqual([row?.outcome, row?.charged, row?.estimated], [outcome, expected, estimated ? 1n : 0n])
-          if (expected === 0n) assert.equal(scene.books.entries(row?.id ?? '').size, 0, 'a free answer moves no money')
-          if (way === 'whole' && status === 200) {
-            assert.equal(answer.headers()['x-zendo-cost'], dollars(expected), 'the header tells the same')
-          }
-        })
-      }
-    }
-  })
-
-  it(`${dialect.protocol}: what Zendo refuses has no row`, async () => {
-    const before = scene.books.requests().length
-    const refused = [
-      scene.ask(dialect, { tag: 'no', model: 'nothing' }),
-      scene.ask(dialect, { tag: 'no', key: 'nonsense' }),
-      scene.ask(dialect, { tag: 'no', maxTokens: -5 }),
-      scene.ask(dialect, { tag: 'no', maxTokens: 100_000_000 }),
-    ]
-    for (const answer of refused) await answer.over
-    assert.deepEqual(
-      refused.map((answer) => answer.status()),
-      [404, 401, 400, 402],
-    )
-    assert.equal(scene.books.requests().length, before)
-    assert.equal(scene.upstream.callsOf('no').length, 0)
-  })
-}
-
 function dollars(nano: bigint): string {
   const digits = nano.toString().padStart(10, '0')
   return `${digits.slice(0, -9)}.${digits.slice(-9).replace(/0+$/, '').padEnd(2, '0')}`
 }
+
+onEachEngine((engine) => {
+  before(async () => {
+    // The shortest answer that is worth sending costs $10, twice what there is.
+    const dear = { price: { input: 0, output: 10_000 }, products: ['zen'], routes: [{ provider: 'fault', model: 'm' }] }
+    scene = await startScene({ engine, models: { dear } })
+  })
+  after(async () => {
+    try {
+      await scene.assertBalanced()
+    } finally {
+      await scene.close()
+    }
+  })
+
+  for (const dialect of DIALECTS) {
+    describe(`${dialect.protocol}: what each outcome costs`, { concurrency: 8 }, () => {
+      for (const [index, { name, outcome, charged, estimated = false, status = 200, ...bodies }] of outcomes(
+        dialect,
+      ).entries()) {
+        for (const [way, bytes] of Object.entries(bodies)) {
+          it(`${name} (${way})`, async () => {
+            const tag = `${dialect.path.slice(0, 4)}-${index}-${way}`
+            scene.upstream.on(tag, async (call) => {
+              await call.write(way === 'stream' ? STREAM_HEAD + bytes : bytes)
+              call.end()
+            })
+            const request = { tag, stream: way === 'stream', model: 'priced', maxTokens: 500 }
+            const answer = scene.ask(dialect, request)
+            await within('the answer', answer.over, 5000)
+            assert.equal(answer.status(), status, answer.text())
+            const row = scene.books.find(requestIdOf(answer))
+            const expected = charged(dialect.request(request).length)
+            assert.deepEqual([row?.outcome, row?.charged, row?.estimated], [outcome, expected, estimated ? 1n : 0n])
+            if (expected === 0n)
+              assert.equal(scene.books.entries(row?.id ?? '').size, 0, 'a free answer moves no money')
+            if (way === 'whole' && status === 200) {
+              assert.equal(answer.headers()['x-zendo-cost'], dollars(expected), 'the header tells the same')
+            }
+          })
+        }
+      }
+    })
+
+    it(`${dialect.protocol}: what Zendo refuses has no row`, async () => {
+      const before = scene.books.requests().length
+      const refused = [
+        scene.ask(dialect, { tag: 'no', model: 'nothing' }),
+        scene.ask(dialect, { tag: 'no', key: 'nonsense' }),
+        scene.ask(dialect, { tag: 'no', maxTokens: -5 }),
+        scene.ask(dialect, { tag: 'no', model: 'dear', maxTokens: 100_000 }),
+      ]
+      for (const answer of refused) await answer.over
+      assert.deepEqual(
+        refused.map((answer) => answer.status()),
+        [404, 401, 400, 402],
+      )
+      assert.equal(scene.books.requests().length, before)
+      assert.equal(scene.upstream.callsOf('no').length, 0)
+    })
+  }
+})

@@ -121,7 +121,7 @@ it('a model that is taken away while it answers is answered and charged', async 
 
 it('a change that falls into another process’s write delays nobody, and comes into force after it', async () => {
   await changeTo(20)
-  const lock = takeWriteLock(scene.instance.dataDir)
+  const lock = takeWriteLock(scene.place)
   try {
     await scene.instance.writeConfig(configAt(30))
     const lockedAt = performance.now()

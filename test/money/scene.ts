@@ -1,6 +1,7 @@
 /** What the money tests play on: a gateway, a provider made for faults, and prices that make sums plain. */
 import assert from 'node:assert/strict'
 import { setInterval } from 'node:timers'
+import { PROTOCOLS } from '../../src/base/words.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import {
   CHAT,
@@ -16,7 +17,9 @@ import {
 import { type FaultUpstream, type ReceivedCall, startFaultUpstream } from '../support/fault-upstream.ts'
 import { type Instance, startInstance } from '../support/instance.ts'
 import { type WatchedAnswer, watch } from '../support/stream-client.ts'
+import type { BooksPlace } from '../support/sync-sql.ts'
 import { until } from '../support/until.ts'
+import type { SceneEngine } from './engines.ts'
 
 export const DOLLAR = 1_000_000_000n
 /** Prompts are free on `exact`, and a token of output costs half a thousandth of a dollar: 1,000 tokens hold $0.50. */
@@ -25,6 +28,9 @@ export const EXACT_TOKENS = 1000
 export const EXACT_HOLD = DOLLAR / 2n
 /** On `priced` everything costs something: $2 and $10 a million tokens. */
 export const PRICED = { input: 2, output: 10 }
+
+/** Money tests ask the same thing many times, at once and from one address: what guards against that has its own tests. */
+const UNLIMITED_TRAFFIC = { loop: { repeats: 0 }, key: { inFlight: 0 }, address: { requestsPerMinute: 0 } }
 
 const window = (name: string, limit: number): object => {
   if (name === '5 hour') return { name, kind: 'session', hours: 5, limit }
@@ -44,6 +50,8 @@ const tightPlan = (tight: string, limit: number): object => ({
 
 export interface Scene {
   readonly instance: Instance
+  /** For whoever looks into the database, or locks it. */
+  readonly place: BooksPlace
   readonly upstream: FaultUpstream
   readonly books: Books
   /** Sends a request of `model` with a tag. */
@@ -67,18 +75,23 @@ export interface Ask {
 }
 
 export interface SceneOptions {
+  /** Where the books are kept; SQLite when not said. */
+  readonly engine?: SceneEngine
+  /** Settings of the provider made for faults. */
+  readonly provider?: object
   readonly providers?: object
   readonly models?: object
   readonly env?: Readonly<Record<string, string>>
 }
 
 export function sceneConfig(upstream: FaultUpstream, options: SceneOptions = {}): object {
-  const endpoint = `${upstream.origin}/v1`
+  const endpoints = Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, `${upstream.origin}/v1`]))
   const routes = [{ provider: 'fault', model: 'm' }]
   const both = { products: ['zen', 'go'], routes }
   return {
+    limits: UNLIMITED_TRAFFIC,
     providers: {
-      fault: { baseUrls: { 'openai-chat': endpoint, 'anthropic-messages': endpoint }, apiKey: 'test' },
+      fault: { baseUrls: endpoints, apiKey: 'test', ...options.provider },
       ...options.providers,
     },
     models: {
@@ -100,13 +113,16 @@ export function planTightIn(windowName: string): string {
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const upstream = await startFaultUpstream(answerFully)
+  const url = (await options.engine?.createDatabase()) ?? null
   const instance = await startInstance({
     config: sceneConfig(upstream, options),
-    ...(options.env ? { env: options.env } : {}),
+    env: { ...options.env, ...(url === null ? {} : { DATABASE_URL: url }) },
   })
-  const books = openBooks(instance.dataDir)
+  const place = url === null ? { dataDir: instance.dataDir } : { url }
+  const books = openBooks(place)
   return {
     instance,
+    place,
     upstream,
     books,
     ask(dialect, request) {

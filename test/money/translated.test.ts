@@ -77,6 +77,7 @@ before(async () => {
       models: {
         chat: model('openai-chat', ['chat'], { quirks: { reasoningRequired: true } }),
         messages: model('anthropic-messages', ['messages']),
+        dear: model('anthropic-messages', ['messages'], { price: { input: 1000, output: 5 } }),
         responses: model('openai-responses', ['responses']),
         two: model('openai-responses', ['responses', 'second']),
         google: model('google-generate', ['google']),
@@ -217,7 +218,7 @@ describe('nobody pays for', () => {
     answer = () => ({ body: messagesReply(1) })
     const tools = [{ type: 'function', function: { name: 'f', parameters: { $ref: '#/nowhere', type: 5 } } }]
     const body = {
-      model: 'messages',
+      model: 'dear',
       messages: [{ role: 'user', content: 'x'.repeat(1_900_000) }],
       tools,
       max_tokens: 8000,

@@ -11,7 +11,7 @@ const MAX_REQUESTS = 2
 const MAX_MS = 5000
 const PUBLIC_KEY = 'public'
 
-/** A plan with room for one full answer and a bit, and one request a day without a key. */
+/** A plan with room for one answer of a middling model that is worth having, and one request a day without a key. */
 const TIGHT = {
   plans: {
     go: { windows: [{ name: '5 hour', kind: 'session', hours: 5, limit: 0.05 }] },
@@ -34,7 +34,7 @@ const refusals: readonly Refusal[] = [
     name: 'insufficient_balance',
     product: 'zen',
     status: 402,
-    message: /balance of \$[\d.]+ does not cover this request, which may cost up to \$[\d.]+/,
+    message: /balance of \$[\d.]+ does not cover this request, which takes \$[\d.]+ or more/,
     model: (family) => `dear-${family}`,
     maxTokens: 8192,
   },
@@ -43,14 +43,14 @@ const refusals: readonly Refusal[] = [
     product: 'go',
     status: 429,
     message: /5 hour limit of \$0\.05 does not fit this request: \$[\d.]+ used.*resets at \d{4}-\d\d-\d\dT[\d:.]+Z/,
-    model: () => 'sim/echo',
+    model: (family) => `middling-${family}`,
     maxTokens: 8192,
   },
   {
     name: 'plan_limit (more than the whole window)',
     product: 'go',
     status: 429,
-    message: /5 hour limit of \$0\.05 is smaller than what this request may take/,
+    message: /5 hour limit of \$0\.05 is smaller than this request, which takes \$[\d.]+ or more/,
     model: (family) => `dear-${family}`,
     maxTokens: 8192,
   },

@@ -53,7 +53,12 @@ function configFor(baseUrl: string): object {
     ['chat', 'openai-chat'],
     ['messages', 'anthropic-messages'],
   ] as const
-  const names = ['reasoner', 'two-tools', 'false-end', 'dead', 'dear']
+  const names = ['reasoner', 'two-tools', 'false-end', 'dead', 'dear', 'middling']
+  const prices: Readonly<Record<string, object>> = {
+    dear: { input: '1000', output: '5000' },
+    // A thousand tokens are just below a tight window of five cents.
+    middling: { input: '1', output: '45' },
+  }
   const models = families.flatMap(([family, protocol]) =>
     names.map((name) => [
       `${name}-${family}`,
@@ -63,7 +68,7 @@ function configFor(baseUrl: string): object {
         context: 200_000,
         maxOutput: 8192,
         capabilities: { tools: true, reasoning: true },
-        price: name === 'dear' ? { input: '1000', output: '5000' } : PRICE,
+        price: prices[name] ?? PRICE,
         routes: [{ provider: `${name === 'dead' ? 'dead' : 'scripted'}-${family}`, model: name }],
       },
     ]),

@@ -3,8 +3,8 @@
  *
  * The invariants are written anew here, in plain SQL, so that a slip in `zendo audit` shows as well.
  */
-import { join } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { SQLInputValue } from 'node:sqlite'
+import { type BooksPlace, openSyncSql, type SyncSql } from './sync-sql.ts'
 
 /** Amounts are nano-dollars. */
 export interface BookRow {
@@ -58,18 +58,10 @@ export interface Books {
   close(): void
 }
 
-/** Opens the database of a running or stopped gateway; nothing is written. */
-export function openBooks(dataDir: string): Books {
-  const db = new DatabaseSync(join(dataDir, 'zendo.db'), { readOnly: true, readBigInts: true })
-  const statements = new Map<string, StatementSync>()
-  const all = <Row>(sql: string, ...values: SQLInputValue[]): Row[] => {
-    let statement = statements.get(sql)
-    if (!statement) {
-      statement = db.prepare(sql)
-      statements.set(sql, statement)
-    }
-    return statement.all(...values) as Row[]
-  }
+/** Opens the database of a running or stopped gateway; nothing is written. A text is its data directory. */
+export function openBooks(place: string | BooksPlace): Books {
+  const sql = openSyncSql(typeof place === 'string' ? { dataDir: place } : place)
+  const { all } = sql
   return {
     openHolds: () => Number(all<{ n: bigint }>("SELECT count(*) AS n FROM request WHERE state = 'held'")[0]?.n ?? -1),
     balance: () =>
@@ -77,7 +69,8 @@ export function openBooks(dataDir: string): Books {
         posted: 0n,
         held: 0n,
       },
-    windows: () => all<WindowBook>('SELECT seat_id, name, settled, held, limit_amount FROM plan_window ORDER BY id'),
+    windows: () =>
+      all<WindowBook>('SELECT subject_id AS seat_id, name, settled, held, limit_amount FROM meter ORDER BY id'),
     requests: () => all<BookRow>('SELECT * FROM request ORDER BY id'),
     find: (requestId) => all<BookRow>('SELECT * FROM request WHERE id = ?', requestId)[0] ?? null,
     attempts: (requestId) =>
@@ -87,27 +80,23 @@ export function openBooks(dataDir: string): Books {
       ),
     entries(requestId) {
       const rows = all<{ kind: string; amount: bigint }>(
-        'SELECT a.kind, e.amount FROM entry e JOIN account a ON a.id = e.account_id WHERE e.transfer_id = ?',
+        // A charge may draw on several lots of credit, a leg each.
+        'SELECT a.kind, sum(e.amount) AS amount FROM entry e JOIN account a ON a.id = e.account_id WHERE e.transfer_id = ? GROUP BY a.kind',
         `s:${requestId}`,
       )
       return new Map(rows.map(({ kind, amount }) => [kind, amount]))
     },
-    violations: () => inOneInstant(db, () => violations(all)),
+    violations: () => violations(sql),
     all,
-    close: () => db.close(),
+    close: () => sql.close(),
   }
 }
 
-function inOneInstant<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN')
-  try {
-    return work()
-  } finally {
-    db.exec('COMMIT')
-  }
-}
-
-type All = Books['all']
+/** Of columns that would take anything. */
+const LOOSELY_TYPED = [
+  'amounts are integers',
+  "SELECT id, typeof(posted) AS type FROM account WHERE typeof(posted) <> 'integer' OR typeof(held) <> 'integer'",
+] as const
 
 /** Each statement returns no rows when its invariant holds. */
 const INVARIANTS: readonly (readonly [string, string])[] = [
@@ -116,10 +105,6 @@ const INVARIANTS: readonly (readonly [string, string])[] = [
     'SELECT transfer_id FROM entry GROUP BY transfer_id HAVING sum(amount) <> 0 OR count(*) < 2',
   ],
   ['the whole ledger sums to zero', 'SELECT sum(posted) AS total FROM account HAVING sum(posted) <> 0'],
-  [
-    'amounts are integers',
-    "SELECT id, typeof(posted) AS type FROM account WHERE typeof(posted) <> 'integer' OR typeof(held) <> 'integer'",
-  ],
   [
     'a balance is the sum of its entries',
     'SELECT id FROM account a WHERE posted <> (SELECT coalesce(sum(amount), 0) FROM entry WHERE account_id = a.id)',
@@ -137,8 +122,9 @@ const INVARIANTS: readonly (readonly [string, string])[] = [
   ],
   [
     'a settlement takes from the balance what the row says',
-    "SELECT r.id, e.amount, r.charged FROM request r JOIN entry e ON e.transfer_id = 's:' || r.id" +
-      " JOIN account a ON a.id = e.account_id AND a.kind = 'balance' WHERE e.amount <> -r.charged",
+    "SELECT r.id, sum(e.amount) AS total, r.charged FROM request r JOIN entry e ON e.transfer_id = 's:' || r.id" +
+      " JOIN account a ON a.id = e.account_id AND a.kind = 'balance' GROUP BY r.id, r.charged" +
+      ' HAVING sum(e.amount) <> -r.charged',
   ],
   [
     'a charge is not negative and within its hold',
@@ -146,27 +132,29 @@ const INVARIANTS: readonly (readonly [string, string])[] = [
   ],
   [
     'what a window holds is the sum of its open requests',
-    'SELECT id, held FROM plan_window w WHERE held <> (SELECT coalesce(sum(held), 0) FROM request_window WHERE window_id = w.id)',
+    'SELECT id, held FROM meter w WHERE held <> (SELECT coalesce(sum(held), 0) FROM request_meter WHERE meter_id = w.id)',
   ],
   [
     'what a window counts is the sum of its requests',
-    'SELECT id FROM plan_window w WHERE settled <> (SELECT coalesce(sum(counted), 0) FROM request_window WHERE window_id = w.id)',
+    'SELECT id FROM meter w WHERE settled <> (SELECT coalesce(sum(counted), 0) FROM request_meter WHERE meter_id = w.id)',
   ],
-  ['no window is above its limit', 'SELECT id FROM plan_window WHERE settled + held > limit_amount'],
+  ['no window is above its limit', 'SELECT id FROM meter WHERE settled + held > limit_amount'],
   [
     'windows of one name never overlap',
-    'SELECT b.id FROM plan_window a JOIN plan_window b ON a.seat_id = b.seat_id AND a.name = b.name AND a.id <> b.id' +
+    'SELECT b.id FROM meter a JOIN meter b ON a.subject_id = b.subject_id AND a.name = b.name AND a.id <> b.id' +
       ' AND b.starts_at >= a.starts_at AND b.starts_at < a.ends_at',
   ],
   [
     'an ended request holds nothing of a window',
-    "SELECT r.id FROM request r JOIN request_window w ON w.request_id = r.id WHERE r.state <> 'held' AND w.held <> 0",
+    "SELECT r.id FROM request r JOIN request_meter w ON w.request_id = r.id WHERE r.state <> 'held' AND w.held <> 0",
   ],
 ]
 
-function violations(all: All): string[] {
-  return INVARIANTS.flatMap(([name, sql]) => {
-    const rows = all<Record<string, unknown>>(sql)
+function violations(sql: SyncSql): string[] {
+  const invariants = sql.engine === 'sqlite' ? [...INVARIANTS, LOOSELY_TYPED] : INVARIANTS
+  const found = sql.allOfOneInstant(invariants.map(([, query]) => query))
+  return invariants.flatMap(([name], index) => {
+    const rows = found[index] ?? []
     const [first] = rows
     return first ? [`${name}: ${rows.length} rows, such as ${Object.values(first).join(' ')}`] : []
   })

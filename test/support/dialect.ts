@@ -1,4 +1,5 @@
-/** Requests and replies of both protocols in one vocabulary, so that one test can be run on each. */
+/** Requests and replies of protocols in one vocabulary, so that one test can be run on each. */
+import type { Protocol } from '../../src/base/words.ts'
 
 export interface Tokens {
   readonly input: number
@@ -16,8 +17,9 @@ export interface RequestOptions {
 }
 
 export interface Dialect {
-  readonly protocol: 'openai-chat' | 'anthropic-messages'
-  readonly path: 'chat/completions' | 'messages'
+  readonly protocol: Protocol
+  /** Below `/zen/v1/`. */
+  readonly path: string
   /** Stands in the terminal frame and nowhere else. */
   readonly terminalMark: string
   /** Stands in an error in-band and nowhere else. */
