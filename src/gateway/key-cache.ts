@@ -1,6 +1,7 @@
 /** Finds the owner of an API key: in memory when it was seen before, else in the database. */
 import { hashKey, isWellFormedKey } from '../domain/api-key.ts'
-import type { Database } from '../store/database.ts'
+import { LATE, SYSTEM_TIMERS, type Timers, within } from '../ledger/timers.ts'
+import { type Database, storageFailure } from '../store/database.ts'
 import { type KeyOwner, loadKeyOwner } from '../store/key.ts'
 
 export interface KeyCache {
@@ -14,8 +15,10 @@ export interface KeyCache {
 }
 
 const MAX_KEYS = 10_000
+/** As long as a hold may take: whoever waits for a database that is away must hear so in time to try elsewhere. */
+const LOOK_UP_MS = 1000
 
-export function createKeyCache(database: Database): KeyCache {
+export function createKeyCache(database: Database, timers: Timers = SYSTEM_TIMERS): KeyCache {
   // Keyed by the whole hash: a part of it could be shared by two keys.
   const owners = new Map<string, KeyOwner>()
   let revision = 0
@@ -26,7 +29,8 @@ export function createKeyCache(database: Database): KeyCache {
       const known = owners.get(hash)
       if (known) return known
       const before = revision
-      const owner = await loadKeyOwner(database, hash)
+      const owner = await within(timers, loadKeyOwner(database, hash), LOOK_UP_MS)
+      if (owner === LATE) throw storageFailure(new Error('a key could not be looked up in time'))
       // What was read before a change must not be remembered after it.
       if (owner && before === revision) {
         if (owners.size >= MAX_KEYS) owners.clear()

@@ -12,7 +12,7 @@ import { type Database, reasonOf, storageFailure } from '../store/database.ts'
 import type { Command, EndCommand, EndResult, ExtendCommand, HoldCommand, HoldResult } from './command.ts'
 import { abandonedEnd, releaseOf } from './release.ts'
 import type { Spill } from './spill.ts'
-import { SYSTEM_TIMERS, type Timers } from './timers.ts'
+import { LATE, SYSTEM_TIMERS, type Timers, within } from './timers.ts'
 import { runCommands, type TransactionOptions } from './transaction.ts'
 
 export interface Ledger {
@@ -267,22 +267,6 @@ export function createLedger(options: LedgerOptions): Ledger {
       stopRetrying?.()
       while (running || waiting.length > 0) await (running ?? new Promise<void>((resolve) => timers.soon(resolve)))
     },
-  }
-}
-
-const LATE: unique symbol = Symbol('late')
-
-/** What a promise becomes in time, or `LATE`; its failure after that is nobody's. */
-async function within<T>(timers: Timers, promise: Promise<T>, milliseconds: number): Promise<T | typeof LATE> {
-  let callOff: (() => void) | undefined
-  const late = new Promise<typeof LATE>((resolve) => {
-    callOff = timers.after(milliseconds, () => resolve(LATE))
-  })
-  promise.catch(() => undefined)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    callOff?.()
   }
 }
 

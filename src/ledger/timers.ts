@@ -46,3 +46,19 @@ export function repeat(
     await running
   }
 }
+
+export const LATE: unique symbol = Symbol('late')
+
+/** What a promise becomes in time, or `LATE`; its failure after that is nobody's. */
+export async function within<T>(timers: Timers, promise: Promise<T>, milliseconds: number): Promise<T | typeof LATE> {
+  let callOff: (() => void) | undefined
+  const late = new Promise<typeof LATE>((resolve) => {
+    callOff = timers.after(milliseconds, () => resolve(LATE))
+  })
+  promise.catch(() => undefined)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    callOff?.()
+  }
+}
