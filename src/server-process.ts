@@ -7,9 +7,11 @@ import { createRouteTable } from './api/routes.ts'
 import { createHttpServer, type HttpServer } from './api/server.ts'
 import { AppError } from './base/errors.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './base/time.ts'
+import type { ControlPlane } from './control/control-plane.ts'
 import { setUpInstance } from './control/setup.ts'
 import { startWebhooks } from './control/webhook-delivery.ts'
 import { receiversOf } from './domain/event.ts'
+import { DEFAULT_SIGN_IN } from './domain/sign-in-config.ts'
 import { createDrains } from './gateway/drains.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { createKeyCache } from './gateway/key-cache.ts'
@@ -23,7 +25,7 @@ import { startNode } from './ledger/node.ts'
 import { keepDamaged, openSpill } from './ledger/spill.ts'
 import { repeat, SYSTEM_TIMERS } from './ledger/timers.ts'
 import { startLiveCatalog } from './live-catalog.ts'
-import { hashSalt, openInstanceDatabase, placeOf, recover, spillPath } from './prepare-instance.ts'
+import { controlSecrets, hashSalt, openInstanceDatabase, placeOf, recover, spillPath } from './prepare-instance.ts'
 import type { Settings } from './settings.ts'
 import { deleteAnonymousUseBefore } from './store/anonymous-use.ts'
 import { reasonOf } from './store/database.ts'
@@ -93,7 +95,12 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
     drainMs: DRAIN_MS,
   }
   let publicUrl = settings.publicUrl ?? ''
-  const http = createHttpServer(gateway, createRouteTable(allRoutes), () => live.serverOptions(publicUrl))
+  const control: ControlPlane = {
+    ...{ database, clock: Date.now, randomBytes, log, catalog: live.catalog, publicUrl: () => publicUrl },
+    ...{ signIn: () => DEFAULT_SIGN_IN, mail: () => null },
+    ...controlSecrets(settings),
+  }
+  const http = createHttpServer(gateway, control, createRouteTable(allRoutes), () => live.serverOptions(publicUrl))
   const url = await listen(http, settings)
   publicUrl ||= url
   opened.defer(() => http.drain(settings.shutdownMs))

@@ -10,6 +10,7 @@ import { AppError } from '../src/base/errors.ts'
 import { newId } from '../src/base/ids.ts'
 import { nanoUsd } from '../src/base/money.ts'
 import { MINUTE_MS } from '../src/base/time.ts'
+import type { Funding } from '../src/base/words.ts'
 import { auditLedger } from '../src/control/audit.ts'
 import { grantCredit } from '../src/control/credit.ts'
 import { setUseBalance } from '../src/control/plan.ts'
@@ -84,7 +85,7 @@ function createCatalog(): Catalog {
 /** A charge as this test saw it happen. */
 interface Charged {
   readonly id: string
-  readonly funding: 'free' | 'plan' | 'balance'
+  readonly funding: Funding
   readonly admittedAtMs: number
   readonly charged: bigint
   readonly weightPpm: bigint

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['gateway', 'control'],
   ['ledger'],
   ['store', 'upstream'],
-  ['protocol', 'domain'],
+  ['protocol', 'domain', 'contract'],
   ['base'],
 ]
 const MAX_LINES = 400

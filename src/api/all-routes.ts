@@ -5,6 +5,7 @@ import { exportRoutes } from './export.ts'
 import { inferenceRoutes } from './inference.ts'
 import { requestRoutes } from './requests.ts'
 import type { RouteDefinition } from './routes.ts'
+import { sessionRoutes } from './session.ts'
 import { usageRoutes } from './usage-cube.ts'
 
 export const allRoutes: readonly RouteDefinition[] = [
@@ -14,4 +15,5 @@ export const allRoutes: readonly RouteDefinition[] = [
   ...usageRoutes,
   ...exportRoutes,
   ...chargePolicyRoutes,
+  ...sessionRoutes,
 ]

@@ -12,7 +12,17 @@ import { baseHeaders } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
 export const exportRoutes: readonly RouteDefinition[] = [
-  { method: 'GET', pattern: '/api/export', auth: 'key', protocol: null, handle: sendExport },
+  {
+    method: 'GET',
+    pattern: '/api/export',
+    auth: 'key',
+    access: 'key',
+    use: null,
+    rate: 'none',
+    operation: null,
+    protocol: null,
+    handle: sendExport,
+  },
 ]
 
 const FORMATS = ['jsonl', 'csv'] as const

@@ -39,11 +39,25 @@ export const inferenceRoutes: readonly RouteDefinition[] = [
     method: 'POST',
     pattern: 'P/models/*',
     auth: 'key_or_free_model',
+    access: 'key',
+    use: 'inference',
+    rate: 'inference',
+    operation: null,
     protocol: 'google-generate',
     handle: answerGoogle,
   },
   // Codex tries a WebSocket first; 426 is the one answer that sends it on to POST at once.
-  { method: 'GET', pattern: 'P/responses', auth: 'none', protocol: 'openai-responses', handle: refuseUpgrade },
+  {
+    method: 'GET',
+    pattern: 'P/responses',
+    auth: 'none',
+    access: 'public',
+    use: null,
+    rate: 'none',
+    operation: null,
+    protocol: 'openai-responses',
+    handle: refuseUpgrade,
+  },
 ]
 
 function inferenceRoute(tail: string, protocol: Protocol): RouteDefinition {
@@ -51,6 +65,10 @@ function inferenceRoute(tail: string, protocol: Protocol): RouteDefinition {
     method: 'POST',
     pattern: `P/${tail}`,
     auth: 'key_or_free_model',
+    access: 'key',
+    use: 'inference',
+    rate: 'inference',
+    operation: null,
     protocol,
     handle: async (visit) => infer(visit, await readInference(visit, protocol)),
   }
@@ -65,6 +83,10 @@ function countRoute(tail: string, protocol: Protocol, answer: (tokens: number) =
     method: 'POST',
     pattern: `P/${tail}`,
     auth: 'key_or_free_model',
+    access: 'key',
+    use: 'inference',
+    rate: 'inference',
+    operation: null,
     protocol,
     handle: async (visit) => {
       const tokens = await countTokens(visit.gateway, await readInference(visit, protocol), visit.response)

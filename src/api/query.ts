@@ -26,7 +26,7 @@ const FILTERS = [
 ] as const
 
 const STATES = ['held', 'settled', 'released'] as const
-const FUNDINGS = ['free', 'plan', 'balance'] as const
+const FUNDINGS = ['free', 'plan', 'balance', 'byok'] as const
 const MAX_TEXT = 512
 /** Before the year 10000. */
 const MAX_TIME_MS = 253_402_300_799_999

@@ -9,8 +9,28 @@ import { sendJson } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
 export const requestRoutes: readonly RouteDefinition[] = [
-  { method: 'GET', pattern: '/api/requests', auth: 'key', protocol: null, handle: sendRequests },
-  { method: 'GET', pattern: '/api/requests/*', auth: 'key', protocol: null, handle: sendRequest },
+  {
+    method: 'GET',
+    pattern: '/api/requests',
+    auth: 'key',
+    access: 'key',
+    use: null,
+    rate: 'none',
+    operation: null,
+    protocol: null,
+    handle: sendRequests,
+  },
+  {
+    method: 'GET',
+    pattern: '/api/requests/*',
+    auth: 'key',
+    access: 'key',
+    use: null,
+    rate: 'none',
+    operation: null,
+    protocol: null,
+    handle: sendRequest,
+  },
 ]
 
 const DEFAULT_PAGE = 50

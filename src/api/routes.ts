@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Product, Protocol } from '../base/words.ts'
+import type { Access, OperationShape, RateClass } from '../contract/operation.ts'
+import type { ControlPlane } from '../control/control-plane.ts'
 import type { Model, RequestShape } from '../domain/catalog.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { KeyOwner } from '../store/key.ts'
@@ -11,8 +13,15 @@ import type { KeyOwner } from '../store/key.ts'
  * - `optional_key`: a key is checked when there is one; what is shown without it is public.
  * - `key`: an API key, checked before the handler runs.
  * - `key_or_free_model`: a key is checked when there is one; without it the gateway serves free models only.
+ * - `operation`: what its definition in `contract/` says: `operation-route.ts` looks at who asks, by session or key.
  */
-export type AuthClass = 'none' | 'optional_key' | 'key' | 'key_or_free_model'
+export type AuthClass = 'none' | 'optional_key' | 'key' | 'key_or_free_model' | 'operation'
+
+/** The scope that a key must have; null where any key will do, or none is taken. */
+export type KeyUse = 'inference' | null
+
+/** How often it may be asked: `inference` by the limits of the configuration, the others by those of `rates.ts`. */
+export type RouteRate = 'inference' | 'none' | RateClass
 
 export interface ServerOptions {
   readonly maxBodyBytes: number
@@ -36,44 +45,87 @@ export interface Visit {
   readonly tail: string
   /** Whose key the request carries, already checked; null when it carries none. */
   readonly owner: KeyOwner | null
+  /** What stands in the path where the route's pattern has a name in braces. */
+  readonly params: Readonly<Record<string, string>>
   readonly gateway: Gateway
+  readonly control: ControlPlane
   readonly options: ServerOptions
 }
 
 export interface RouteDefinition {
-  readonly method: 'GET' | 'POST'
-  /** `P/…` stands below both products; a final `*` takes the rest of the path. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `P/…` stands below both products; a final `*` takes the rest of the path, `{name}` one segment. */
   readonly pattern: string
   readonly auth: AuthClass
+  /** Who may ask, as far as the route itself says: inference and its reports belong to keys. */
+  readonly access: Access | 'key'
+  readonly use: KeyUse
+  readonly rate: RouteRate
+  /** Where the control plane's definition of it is; null for everything else. */
+  readonly operation: OperationShape | null
   /** The shape in which it refuses; by default guessed from the path. */
   readonly protocol: Protocol | null
   readonly handle: (visit: Visit) => Promise<void> | void
 }
 
+export interface FoundRoute {
+  readonly route: RouteDefinition
+  readonly params: Readonly<Record<string, string>>
+}
+
 export interface RouteTable {
   readonly all: readonly RouteDefinition[]
   /** The route of a path by its method; `null` when the path exists for other methods only. */
-  find(method: string, place: { tail: string; isProduct: boolean }): RouteDefinition | null | undefined
+  find(method: string, place: { tail: string; isProduct: boolean }): FoundRoute | null | undefined
 }
+
+interface Template {
+  readonly matcher: RegExp
+  readonly routes: RouteDefinition[]
+}
+
+/** Ids, names of providers and models: nothing that could be read as a path once more. */
+const SEGMENT = '([A-Za-z0-9_.:@~-]{1,128})'
 
 export function createRouteTable(definitions: readonly RouteDefinition[]): RouteTable {
   const exact = new Map<string, RouteDefinition[]>()
+  const templates = new Map<string, Template>()
   const prefixed: { prefix: string; route: RouteDefinition }[] = []
   for (const route of definitions) {
-    if (route.pattern.endsWith('*')) prefixed.push({ prefix: route.pattern.slice(0, -1), route })
-    else exact.set(route.pattern, [...(exact.get(route.pattern) ?? []), route])
+    const { pattern } = route
+    if (pattern.endsWith('*')) prefixed.push({ prefix: pattern.slice(0, -1), route })
+    else if (pattern.includes('{')) addTemplate(templates, route)
+    else exact.set(pattern, [...(exact.get(pattern) ?? []), route])
   }
+
+  function matching(path: string): { routes: readonly RouteDefinition[]; params: Record<string, string> } {
+    const known = exact.get(path)
+    if (known) return { routes: known, params: {} }
+    for (const { matcher, routes } of templates.values()) {
+      const match = matcher.exec(path)
+      if (match) return { routes, params: { ...match.groups } }
+    }
+    const below = prefixed.filter(({ prefix }) => path.startsWith(prefix) && path.length > prefix.length)
+    return { routes: below.map(({ route }) => route), params: {} }
+  }
+
   return {
     all: definitions,
     find(method, place) {
-      const pattern = place.isProduct ? `P/${place.tail}` : place.tail
-      const routes =
-        exact.get(pattern) ??
-        prefixed
-          .filter(({ prefix }) => pattern.startsWith(prefix) && pattern.length > prefix.length)
-          .map(({ route }) => route)
+      const { routes, params } = matching(place.isProduct ? `P/${place.tail}` : place.tail)
       if (routes.length === 0) return undefined
-      return routes.find((route) => route.method === method) ?? null
+      const route = routes.find((candidate) => candidate.method === method)
+      return route ? { route, params } : null
     },
   }
+}
+
+function addTemplate(templates: Map<string, Template>, route: RouteDefinition): void {
+  const known = templates.get(route.pattern)
+  if (known) {
+    known.routes.push(route)
+    return
+  }
+  const source = route.pattern.replace(/\{(\w+)\}/g, (_, name: string) => `(?<${name}>${SEGMENT.slice(1)}`)
+  templates.set(route.pattern, { matcher: new RegExp(`^${source}$`), routes: [route] })
 }

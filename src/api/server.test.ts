@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { it } from 'node:test'
+import type { ControlPlane } from '../control/control-plane.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { createRouteTable, type ServerOptions } from './routes.ts'
 import { createHttpServer } from './server.ts'
@@ -18,6 +19,7 @@ it('a client that takes nothing of what is there for it is dropped; one that onl
       method: 'GET' as const,
       pattern,
       auth: 'none' as const,
+      ...{ access: 'public' as const, use: null, rate: 'none' as const, operation: null },
       protocol: null,
       handle: ({ response }) => {
         response.once('close', () => ended.push(pattern))
@@ -25,7 +27,13 @@ it('a client that takes nothing of what is there for it is dropped; one that onl
       },
     })),
   )
-  const { server } = createHttpServer({ clock: Date.now } as Gateway, routes, () => ({}) as ServerOptions, STALL_MS)
+  const { server } = createHttpServer(
+    { clock: Date.now } as Gateway,
+    {} as ControlPlane,
+    routes,
+    () => ({}) as ServerOptions,
+    STALL_MS,
+  )
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.after(() => server.close())
   const sockets = ['/flood', '/silence'].map((path) => {

@@ -4,15 +4,18 @@ import type { Socket } from 'node:net'
 import { AppError, type ErrorCode } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Protocol } from '../base/words.ts'
+import type { ControlPlane } from '../control/control-plane.ts'
 import { findOwner, missingKey } from '../gateway/call.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { checkScope } from '../gateway/permission.ts'
 import { encodeError } from '../protocol/errors.ts'
 import type { KeyOwner } from '../store/key.ts'
 import { addressOf } from './address.ts'
 import { findKey } from './credentials.ts'
 import { guessProtocol, parseProductPath } from './path.ts'
+import { sendProblem } from './problem.ts'
 import { asAppError, sendError, sendPreflight } from './reply.ts'
-import type { RouteDefinition, RouteTable, ServerOptions, Visit } from './routes.ts'
+import type { FoundRoute, RouteDefinition, RouteTable, ServerOptions, Visit } from './routes.ts'
 
 export interface HttpServer {
   readonly server: Server
@@ -33,6 +36,7 @@ const MAX_URL_BYTES = 8 * 1024
 
 export function createHttpServer(
   gateway: Gateway,
+  control: ControlPlane,
   routes: RouteTable,
   options: () => ServerOptions,
   stallMs = CLIENT_STALL_MS,
@@ -46,7 +50,7 @@ export function createHttpServer(
       underWay.delete(response)
       if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
     })
-    void answer({ gateway, routes, options: options(), draining }, request, response)
+    void answer({ gateway, control, routes, options: options(), draining }, request, response)
   }
   const server = createServer(
     {
@@ -117,6 +121,7 @@ function idleOrTimeout(whenIdle: (() => void)[], timeoutMs: number): Promise<voi
 
 interface Surroundings {
   readonly gateway: Gateway
+  readonly control: ControlPlane
   readonly routes: RouteTable
   readonly options: ServerOptions
   readonly draining: boolean
@@ -133,12 +138,13 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
   try {
     if (around.draining) throw shuttingDown()
     checkHead(request, url)
-    if (request.method === 'OPTIONS') {
+    const place = parseProductPath(path)
+    // What a cookie may open is not for scripts of other origins: they are told nothing.
+    if (request.method === 'OPTIONS' && place) {
       sendPreflight(response, id, request.headers['access-control-request-headers'])
       return
     }
-    const place = parseProductPath(path)
-    const route = findRoute(
+    const { route, params } = findRoute(
       around.routes,
       request,
       place ? { tail: place.tail, isProduct: true } : { tail: path, isProduct: false },
@@ -154,7 +160,9 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       tail: place?.tail ?? path,
       // Before the body is read: what comes with a wrong key is not worth the memory.
       owner: await checkAuth(around, route, request, query),
+      params,
       gateway,
+      control: around.control,
       options: around.options,
     }
     await route.handle(visit)
@@ -164,6 +172,10 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       gateway.log.error({ requestId: id, cause: known.cause }, 'a request was refused: the database cannot be written')
     }
     if (known.code === 'internal') gateway.log.error({ requestId: id, err: error }, 'a request failed unexpectedly')
+    if (path.startsWith('/api/')) {
+      sendProblem({ response, requestId: id, close: around.draining }, known)
+      return
+    }
     const shape = protocol ?? guessProtocol(path, request.headers['anthropic-version'] !== undefined)
     sendError({ response, protocol: shape, requestId: id, clock: gateway.clock, close: around.draining }, known)
   }
@@ -194,11 +206,11 @@ function findRoute(
   routes: RouteTable,
   request: IncomingMessage,
   place: { tail: string; isProduct: boolean },
-): RouteDefinition {
+): FoundRoute {
   const method = request.method ?? 'GET'
-  const route = routes.find(method === 'HEAD' ? 'GET' : method, place)
-  if (route) return route
-  if (route === null) throw new AppError('route_not_found', `${method} is not offered on this path.`)
+  const found = routes.find(method === 'HEAD' ? 'GET' : method, place)
+  if (found) return found
+  if (found === null) throw new AppError('route_not_found', `${method} is not offered on this path.`)
   throw new AppError(
     'route_not_found',
     'There is nothing at this path. The inference routes are below /zen/v1 and /zen/go/v1.',
@@ -211,10 +223,11 @@ async function checkAuth(
   request: IncomingMessage,
   query: string,
 ): Promise<KeyOwner | null> {
-  if (route.auth === 'none') return null
+  if (route.auth === 'none' || route.auth === 'operation') return null
   try {
     const owner = await findOwner(gateway, findKey(request.headers, query))
     if (!owner && route.auth === 'key') throw missingKey()
+    if (owner && route.use !== null) checkScope(owner, route.use)
     return owner
   } catch (error) {
     // Whoever tries keys does so slowly.

@@ -5,7 +5,17 @@ import { sendJson } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
 export const usageRoutes: readonly RouteDefinition[] = [
-  { method: 'GET', pattern: '/api/usage', auth: 'key', protocol: null, handle: sendUsageTotals },
+  {
+    method: 'GET',
+    pattern: '/api/usage',
+    auth: 'key',
+    access: 'key',
+    use: null,
+    rate: 'none',
+    operation: null,
+    protocol: null,
+    handle: sendUsageTotals,
+  },
 ]
 
 async function sendUsageTotals(visit: Visit): Promise<void> {

@@ -18,6 +18,8 @@ export interface ErrorClass {
 const errorClasses = {
   missing_key: { status: 401, compatibleType: 'AuthError', retry: 'never' },
   invalid_key: { status: 401, compatibleType: 'AuthError', retry: 'never' },
+  sign_in_required: { status: 401, compatibleType: 'AuthError', retry: 'never' },
+  sign_in_failed: { status: 401, compatibleType: 'AuthError', retry: 'never' },
   insufficient_balance: { status: 402, compatibleType: 'CreditsError', retry: 'never' },
   cap_reached: { status: 402, compatibleType: 'MonthlyLimitError', retry: 'never' },
   plan_required: { status: 403, compatibleType: 'EntitlementError', retry: 'never' },
@@ -25,6 +27,9 @@ const errorClasses = {
   model_disabled: { status: 403, compatibleType: 'ModelError', retry: 'never' },
   workspace_blocked: { status: 403, compatibleType: 'AuthError', retry: 'never' },
   policy_denied: { status: 403, compatibleType: 'DataPolicyError', retry: 'never' },
+  permission_denied: { status: 403, compatibleType: 'AuthError', retry: 'never' },
+  not_found: { status: 404, compatibleType: 'InvalidRequestError', retry: 'never' },
+  conflict: { status: 409, compatibleType: 'InvalidRequestError', retry: 'never' },
   model_not_found: { status: 404, compatibleType: 'ModelError', retry: 'never' },
   route_not_found: { status: 404, compatibleType: 'ModelError', retry: 'never' },
   invalid_request: { status: 400, compatibleType: 'InvalidRequestError', retry: 'never' },

@@ -6,7 +6,9 @@ const RANDOM_BYTES = 10
 const pool = Buffer.alloc(4096)
 let poolUsed = pool.length
 
-export type IdPrefix = 'req' | 'key' | 'wrk' | 'mem' | 'seat' | 'grant' | 'acc' | 'node' | 'cap'
+export type IdPrefix =
+  | ('req' | 'key' | 'wrk' | 'mem' | 'seat' | 'grant' | 'acc' | 'node' | 'cap')
+  | ('per' | 'ses' | 'inv' | 'cred' | 'aud')
 
 /** `req_` and 26 characters of Crockford's base 32: ten of time, sixteen random. */
 export function newId(prefix: IdPrefix, nowMs: number): string {

@@ -9,4 +9,4 @@ export type Product = 'zen' | 'go'
 export const PRODUCTS = ['zen', 'go'] as const
 
 /** What pays for a request; chosen once, before dispatch. */
-export type Funding = 'free' | 'plan' | 'balance'
+export type Funding = 'free' | 'plan' | 'balance' | 'byok'

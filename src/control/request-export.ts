@@ -96,7 +96,7 @@ function formatLine(type: string, members: object): string {
 
 function addToTotals(totals: ExportTotals, { funding, charged_nano: charged }: RequestView): void {
   totals.requests++
-  if (charged !== null && funding !== 'free') totals[funding] += BigInt(charged)
+  if (charged !== null && (funding === 'plan' || funding === 'balance')) totals[funding] += BigInt(charged)
 }
 
 async function newPriceLines(db: Database, batch: readonly RequestView[], written: Set<string>): Promise<string[]> {

@@ -9,6 +9,7 @@ import type { KeyOwner } from '../store/key.ts'
 import { chooseDestinations, type Destination } from './destination.ts'
 import type { Gateway } from './gateway.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import { checkKey } from './permission.ts'
 
 /** A request that may be paid for and sent: its owner is known unless the model is free. */
 export interface Call {
@@ -37,7 +38,7 @@ export async function findOwner(gateway: Gateway, key: string | null): Promise<K
   if (key === null || key === ANONYMOUS_KEY) return null
   const owner = await gateway.keys.find(key)
   if (!owner) throw new AppError('invalid_key', 'This API key is not known here. Check that it was copied whole.')
-  if (owner.revoked) throw new AppError('key_disabled', 'This API key was revoked. Use another one.')
+  checkKey(owner, gateway.clock())
   return owner
 }
 

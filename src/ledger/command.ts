@@ -14,6 +14,8 @@ import type { RequestEnd, RequestFacts } from '../store/request.ts'
 /** What may pay for a request. */
 export type Source =
   | { readonly kind: 'free' }
+  /** The workspace's own provider key: nothing is held, no limit of money counts. */
+  | { readonly kind: 'byok' }
   | { readonly kind: 'balance' }
   | {
       readonly kind: 'plan'

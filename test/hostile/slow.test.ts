@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { after, before, it } from 'node:test'
 import { createRouteTable } from '../../src/api/routes.ts'
 import { createHttpServer } from '../../src/api/server.ts'
+import type { ControlPlane } from '../../src/control/control-plane.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import { CHAT } from '../support/dialect.ts'
 import { rawGet, rawPost } from '../support/raw-http.ts'
@@ -19,7 +20,7 @@ before(async () => {
 after(() => target.closeUnharmed())
 
 it('heads, bodies and idle connections have their time, longer for connections than proxies give theirs', () => {
-  const { server } = createHttpServer({} as Gateway, createRouteTable([]), () => {
+  const { server } = createHttpServer({} as Gateway, {} as ControlPlane, createRouteTable([]), () => {
     throw new Error('no request is made')
   })
   assert.ok(server.headersTimeout > 0 && server.headersTimeout <= 15_000)

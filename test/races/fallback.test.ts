@@ -36,7 +36,7 @@ const CELLS: readonly Cell[] = PLAN_STATES.flatMap((plan) =>
 
 /** Who pays, or which limit refuses, and until when: null while only others' holds are in the way, or for ever. */
 type Verdict =
-  | { readonly funding: 'plan' | 'balance' }
+  | { readonly funding: 'plan' | 'balance' | 'byok' }
   | { readonly name: string; readonly isHeldOnly: boolean; readonly endsAtMs: number | null }
 
 function expected({ plan, fallsBack, balance }: Cell): Verdict {

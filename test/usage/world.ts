@@ -11,6 +11,7 @@ import { createRouteTable, type Visit } from '../../src/api/routes.ts'
 import { usageRoutes } from '../../src/api/usage-cube.ts'
 import { AppError } from '../../src/base/errors.ts'
 import type { RequestView } from '../../src/control/request-view.ts'
+import { DEFAULT_POLICY } from '../../src/domain/workspace-policy.ts'
 import type { Database } from '../../src/store/database.ts'
 import type { KeyOwner } from '../../src/store/key.ts'
 import { ADMIN, MEMBER, STRANGER, UNTIL_MS, ZONE } from './books.ts'
@@ -25,7 +26,9 @@ function ownerOf(person: Person): KeyOwner {
   return {
     ...ids,
     ...{ role: person === 'member' ? 'member' : 'admin', balanceId: `acc_${ids.workspaceId}`, revoked: false },
-    ...{ seats: [], caps: [], timeZone: ZONE, weekStart: 1 },
+    ...{ seats: [], caps: [], timeZone: ZONE, weekStart: 1, policy: DEFAULT_POLICY, credentials: [] },
+    ...{ expiresAtMs: null, isOrphaned: false, isBlocked: false, scopes: ['inference'], models: null, products: null },
+    ...{ tags: [], personId: null, isOperator: false },
   }
 }
 
@@ -53,11 +56,12 @@ export async function startWorld(t: TestContext, database: Database, clock = () 
     const url = request.url ?? '/'
     const [path = '/', query = ''] = url.split('?')
     try {
-      const route = routes.find(request.method === 'HEAD' ? 'GET' : `${request.method}`, {
+      const found = routes.find(request.method === 'HEAD' ? 'GET' : `${request.method}`, {
         tail: path,
         isProduct: false,
       })
-      if (!route) throw new AppError('route_not_found', 'nothing here')
+      if (!found) throw new AppError('route_not_found', 'nothing here')
+      const { route } = found
       const person = request.headers.authorization?.replace('Bearer ', '')
       const owner = route.auth === 'none' ? null : ownerOf(person as Person)
       await route.handle({ id: 'req_visit', request, response, query, tail: path, owner, gateway } as Visit)

@@ -1,0 +1,85 @@
+/** SQL of people. */
+import type { Sql } from './database.ts'
+
+export interface Person {
+  readonly id: string
+  /** Lower case. */
+  readonly email: string
+  readonly name: string
+  readonly isOperator: boolean
+  /** Argon2id in the PHC string format. */
+  readonly password: string | null
+  readonly disabledAtMs: number | null
+  readonly createdAtMs: number
+}
+
+interface Row {
+  readonly id: string
+  readonly email: string
+  readonly name: string
+  readonly is_operator: bigint
+  readonly password: string | null
+  readonly disabled_at: bigint | null
+  readonly created_at: bigint
+}
+
+const SELECT = 'SELECT id, email, name, is_operator, password, disabled_at, created_at FROM person'
+
+function personOf(row: Row | undefined): Person | undefined {
+  return (
+    row && {
+      id: row.id,
+      email: row.email,
+      name: row.name,
+      isOperator: row.is_operator === 1n,
+      password: row.password,
+      disabledAtMs: row.disabled_at === null ? null : Number(row.disabled_at),
+      createdAtMs: Number(row.created_at),
+    }
+  )
+}
+
+export async function loadPerson(sql: Sql, id: string): Promise<Person | undefined> {
+  return personOf(await sql.get<Row>(`${SELECT} WHERE id = ?`, id))
+}
+
+/** By its address in lower case. */
+export async function findPersonByEmail(sql: Sql, email: string): Promise<Person | undefined> {
+  return personOf(await sql.get<Row>(`${SELECT} WHERE email = ?`, email))
+}
+
+export async function insertPerson(
+  sql: Sql,
+  person: Pick<Person, 'id' | 'email' | 'name' | 'isOperator' | 'password'>,
+  nowMs: number,
+): Promise<void> {
+  await sql.run(
+    'INSERT INTO person (id, email, name, is_operator, password, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+    ...[person.id, person.email, person.name, person.isOperator ? 1 : 0, person.password, nowMs],
+  )
+}
+
+export async function countOperators(sql: Sql): Promise<number> {
+  const row = await sql.get<{ count: bigint }>(
+    'SELECT COUNT(*) AS count FROM person WHERE is_operator = 1 AND disabled_at IS NULL',
+  )
+  return Number(row?.count ?? 0n)
+}
+
+/** A membership with its workspace's name. */
+export interface NamedMembership {
+  readonly workspaceId: string
+  readonly workspaceName: string
+  readonly memberId: string
+  readonly role: 'admin' | 'member'
+}
+
+/** The workspaces that a person belongs to, oldest first. */
+export function listMemberships(sql: Sql, personId: string): Promise<NamedMembership[]> {
+  return sql.all<NamedMembership>(
+    'SELECT m.workspace_id AS "workspaceId", w.name AS "workspaceName", m.id AS "memberId", m.role' +
+      ' FROM member m JOIN workspace w ON w.id = m.workspace_id' +
+      ' WHERE m.person_id = ? AND m.removed_at IS NULL ORDER BY m.id',
+    personId,
+  )
+}
