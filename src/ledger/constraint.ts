@@ -20,6 +20,7 @@ export interface Constraint {
 export function constraintsOf(books: Books, command: HoldCommand, source: Source): Constraint[] {
   switch (source.kind) {
     case 'free':
+    case 'byok':
       return []
     case 'balance':
       return [
