@@ -70,7 +70,7 @@ function createReport() {
     requests: 0,
     byState: { settled: 0, released: 0, held: 0 },
     estimated: 0,
-    charged: { balance: 0n, plan: 0n, free: 0n },
+    charged: { balance: 0n, plan: 0n, free: 0n, byok: 0n },
     writtenOff: 0n,
     counted: new Map(),
     tokens: Object.fromEntries(BUCKETS.map((bucket) => [bucket, 0n])),
@@ -114,7 +114,8 @@ function checkCharge(report, request, prices) {
   }
   if (request.estimated) report.estimated++
   report.charged[funding] += request.charged
-  report.writtenOff += request.cost - request.charged
+  // What a workspace's own provider key paid for was charged elsewhere.
+  if (funding !== 'byok') report.writtenOff += request.cost - request.charged
   if (state === 'settled') for (const bucket of BUCKETS) report.tokens[bucket] += request.tokens[bucket]
 }
 

@@ -37,12 +37,21 @@ async function runHere() {
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
     serve: startServer,
+    operate,
   })
 }
 
 async function startServer(env) {
   const { runUntilSignal } = await import('../src/main.ts')
   await runUntilSignal(env)
+}
+
+async function operate(env, database, clock) {
+  const [{ openOperator }, { readSettings }] = await Promise.all([
+    import('../src/operate.ts'),
+    import('../src/settings.ts'),
+  ])
+  return openOperator(readSettings(env), database, env, clock)
 }
 
 function runOnPinnedRuntime() {

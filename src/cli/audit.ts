@@ -1,20 +1,44 @@
 /** `zendo audit`: re-derives the ledger and shows what disagrees. */
 import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
 import { formatUsd } from '../base/money.ts'
 import { type AuditReport, auditLedger } from '../control/audit.ts'
-import { answerFromDatabase, type Session } from './command-line.ts'
+import type { Database } from '../store/database.ts'
+import {
+  answerFromDatabase,
+  type CommandLine,
+  type Environment,
+  environmentOf,
+  globalOptions,
+  type Session,
+} from './command-line.ts'
 import { formatTable, plural } from './table.ts'
 
 export function addAuditCommand(program: Command, session: Session): void {
   program
     .command('audit')
-    .description('re-derive balances, meters and charges from what caused them; exit code 1 on a difference')
+    .description(
+      're-derive balances, meters and charges from what caused them, and walk the audit log; exit code 1 on a difference',
+    )
     .action((_options: unknown, command: Command) =>
       answerFromDatabase(session, command, async (db) => {
-        const report = await auditLedger(db, { nowMs: session.line.clock() })
+        const { line } = session
+        const trailKeys = await findTrailKeys(line, environmentOf(line, globalOptions(command)), db)
+        const report = await auditLedger(db, { nowMs: line.clock(), ...(trailKeys && { trailKeys }) })
         return { json: report, text: formatReport(report), exitCode: report.differences.length === 0 ? 0 : 1 }
       }),
     )
+}
+
+/** Null, with a word on stderr, where the configuration is bad: money can be audited all the same. */
+async function findTrailKeys(line: CommandLine, env: Environment, db: Database): Promise<readonly string[] | null> {
+  try {
+    return (await line.operate(env, db, line.clock)).control.trailKeys
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    line.stderr(`The hashes of the audit log are not checked: ${error.message}\n`)
+    return null
+  }
 }
 
 function formatReport({ checked, figures, differences }: AuditReport): string {

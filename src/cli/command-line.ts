@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Clock } from '../base/time.ts'
+import type { Acting } from '../control/acting.ts'
+import type { ControlPlane } from '../control/control-plane.ts'
 import { databasePath, type RandomBytes } from '../control/instance.ts'
 import { loadSchemaVersion } from '../store/backup-record.ts'
 import type { Database } from '../store/database.ts'
@@ -21,6 +23,24 @@ export interface CommandLine {
   readonly stderr: (text: string) => void
   /** Starts the server with these settings and returns once it listens; it lives on a floor above this one. */
   readonly serve: (env: Environment) => Promise<void>
+  /** Runs operations on a database with these settings; it lives on a floor above this one, too. */
+  readonly operate: (env: Environment, database: Database, clock: Clock) => Promise<Operator>
+}
+
+/** The control plane, for whoever may run commands on the machine. */
+export interface Operator {
+  readonly control: ControlPlane
+  /** In whose name changes go on record. */
+  readonly acting: Acting
+  /** By the operation's id. @throws AppError as the API would */
+  run(id: string, input: OperationInput): Promise<unknown>
+}
+
+/** As the API would get it; checked by the operation. */
+export interface OperationInput {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: unknown
+  readonly body: unknown
 }
 
 /** What a command answers: one document for programs, and the same for people. */
@@ -86,6 +106,17 @@ export async function answerFromDatabase(
   }
 }
 
+/** The same for what the control plane does, with its configuration and secrets. */
+export function answerAsOperator(
+  session: Session,
+  command: Command,
+  work: (operator: Operator) => Promise<Answer | undefined>,
+): Promise<void> {
+  const { line } = session
+  const env = environmentOf(line, globalOptions(command))
+  return answerFromDatabase(session, command, async (db) => work(await line.operate(env, db, line.clock)))
+}
+
 /** A command that looks must not make an instance of a database that has none. */
 async function requireInstance(url: string, nowMs: number): Promise<void> {
   const db = await openPostgres(url, { nowMs, isMigrated: true })
@@ -101,6 +132,17 @@ async function requireInstance(url: string, nowMs: number): Promise<void> {
 export function databasePlaceOf(line: CommandLine, options: GlobalOptions): DatabasePlace {
   const url = options.databaseUrl ?? (line.env.DATABASE_URL || undefined)
   return url === undefined ? { path: databasePath(dataDirOf(line, options)) } : { url }
+}
+
+/** The environment with what the global options say instead. */
+export function environmentOf(line: CommandLine, options: GlobalOptions): Environment {
+  const { databaseUrl, config } = options
+  return {
+    ...line.env,
+    ZENDO_DATA_DIR: dataDirOf(line, options),
+    ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+    ...(config !== undefined && { ZENDO_CONFIG: resolve(line.cwd, config) }),
+  }
 }
 
 export function dataDirOf(line: CommandLine, options: GlobalOptions): string {

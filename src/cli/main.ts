@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { AppError } from '../base/errors.ts'
 import { addAuditCommand } from './audit.ts'
+import { addAuditLogCommands } from './audit-log.ts'
 import { addBackupCommand } from './backup.ts'
 import { addCapCommands } from './cap.ts'
 import { CommandError, type CommandLine, type Session } from './command-line.ts'
@@ -10,9 +11,12 @@ import { addCreditCommands } from './credit.ts'
 import { addKeyCommands } from './key.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addModelsCommand } from './models.ts'
+import { addOperationCommands } from './operation.ts'
 import { addPlanCommands } from './plan.ts'
 import { addRestoreCommand } from './restore.ts'
+import { addSecretsCommands } from './secrets.ts'
 import { addServeCommand } from './serve.ts'
+import { addSetupLinkCommand } from './setup-link.ts'
 import { addUsageCommand } from './usage.ts'
 import { addWorkspaceCommands } from './workspace.ts'
 
@@ -62,6 +66,10 @@ export function buildProgram(session: Session): Command {
   addBackupCommand(program, session)
   addRestoreCommand(program, session)
   addMigrateCommand(program, session)
+  addSetupLinkCommand(program, session)
+  addSecretsCommands(program, session)
+  addAuditLogCommands(program, session)
+  addOperationCommands(program, session)
   return program
 }
 

@@ -4,6 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createTestInstance, NOON_MS, type TestInstance } from '../control/test-instance.ts'
+import { openOperator } from '../operate.ts'
+import { readSettings } from '../settings.ts'
 import type { CommandLine, Environment } from './command-line.ts'
 import { runCommandLine } from './main.ts'
 
@@ -64,6 +66,7 @@ export async function runIn(
     serve: async (env) => {
       place.served?.push(env)
     },
+    operate: (env, database, clock) => openOperator(readSettings(env), database, env, clock),
   })
   return { exitCode, stdout, stderr }
 }

@@ -1,0 +1,56 @@
+/** Runs operations of the control plane in this process, for whoever may run commands on the machine. */
+import { randomBytes } from 'node:crypto'
+import pino from 'pino'
+import { allRoutes } from './api/all-routes.ts'
+import { AppError } from './base/errors.ts'
+import type { Clock } from './base/time.ts'
+import type { Operator } from './cli/command-line.ts'
+import { loadCatalog } from './control/catalog-source.ts'
+import type { ControlPlane } from './control/control-plane.ts'
+import { loadSettings } from './control/setting.ts'
+import { formatProblems } from './domain/config-parse.ts'
+import { controlSecrets } from './prepare-instance.ts'
+import { describeEnvironment, type Settings } from './settings.ts'
+import type { Database } from './store/database.ts'
+
+/** The simulated upstream has an address only inside a running server. */
+const NOWHERE = 'http://simulated.invalid/v1'
+
+/** @throws AppError invalid_request when the configuration is bad: what is changed is checked against it */
+export async function openOperator(
+  settings: Settings,
+  database: Database,
+  env: Readonly<Record<string, string | undefined>>,
+  clock: Clock,
+): Promise<Operator> {
+  const stored = await loadSettings(database)
+  const { configPath } = settings
+  const loaded = await loadCatalog({ configPath, env, simulatedBaseUrl: NOWHERE, stored: () => stored })
+  if (!loaded.ok) throw new AppError('invalid_request', formatProblems(loaded.problems))
+  const { snapshot } = loaded
+  const publicUrl = settings.publicUrl ?? `http://${settings.host}:${settings.port}`
+  const environment = describeEnvironment(env, settings)
+  const control: ControlPlane = {
+    ...{
+      database,
+      clock,
+      randomBytes,
+      log: pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true })),
+    },
+    ...{ catalog: () => snapshot.catalog, publicUrl: () => publicUrl },
+    ...{ signIn: () => snapshot.signIn, mail: () => null },
+    settings: () => [...environment, ...snapshot.settings],
+    ...controlSecrets(settings),
+  }
+  const { trailKey } = control
+  const actor = { kind: 'shell', id: null } as const
+  return {
+    control,
+    acting: { actor, nowMs: clock(), requestId: null, trailKey, randomBytes },
+    async run(id, input) {
+      const route = allRoutes.find(({ operation }) => operation?.id === id)
+      if (!route?.perform) throw new Error(`there is no operation ${id}`)
+      return await route.perform(control, input)
+    },
+  }
+}
