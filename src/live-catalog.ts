@@ -6,18 +6,26 @@ import type { CatalogSnapshot } from './control/catalog-source.ts'
 import { watchCatalog } from './control/catalog-watch.ts'
 import { createObservedShapes } from './control/observed-shapes.ts'
 import { recordPrices } from './control/price-book.ts'
+import { loadSettings, type SettingView } from './control/setting.ts'
 import type { Catalog } from './domain/catalog.ts'
 import { parseTrustedProxies } from './domain/client-address.ts'
 import { formatProblems } from './domain/config-parse.ts'
+import type { MailConfig, SignInConfig } from './domain/sign-in-config.ts'
 import type { Settings } from './settings.ts'
 import type { Database } from './store/database.ts'
 
 export interface LiveCatalog {
   catalog(): Catalog
+  signIn(): SignInConfig
+  settings(): readonly SettingView[]
+  /** Null: no mail leaves. */
+  mail(): MailConfig | null
   /** `publicUrl` is how clients reach the server. */
   serverOptions(publicUrl: string): ServerOptions
   /** Reads the file and its secrets again, also when the file itself did not change. */
   reload(): void
+  /** Takes over what was changed at run time, if anything was. */
+  refresh(): Promise<void>
   close(): void
 }
 
@@ -34,7 +42,10 @@ export async function startLiveCatalog(options: LiveCatalogOptions): Promise<Liv
   const observedShape = createObservedShapes(database, Date.now)
   let proxies: { snapshot: CatalogSnapshot; list: BlockList } | null = null
 
+  let stored = await loadSettings(database)
+
   const watch = await watchCatalog({
+    stored: () => stored,
     configPath: settings.configPath,
     env: process.env,
     simulatedBaseUrl,
@@ -49,14 +60,25 @@ export async function startLiveCatalog(options: LiveCatalogOptions): Promise<Liv
 
   return {
     catalog: () => watch.current().catalog,
+    signIn: () => watch.current().signIn,
+    mail: () => watch.current().mail,
+    settings: () => watch.current().settings,
     serverOptions(publicUrl) {
       const snapshot = watch.current()
       if (proxies?.snapshot !== snapshot) {
         proxies = { snapshot, list: parseTrustedProxies(snapshot.server.trustedProxies) }
       }
-      return { maxBodyBytes: snapshot.server.maxBodyBytes, trustedProxies: proxies.list, publicUrl, observedShape }
+      const { maxBodyBytes } = snapshot.server
+      const processShare = 1 / settings.workers
+      return { maxBodyBytes, trustedProxies: proxies.list, publicUrl, processShare, observedShape }
     },
     reload: () => void watch.reload(),
+    async refresh() {
+      const now = await loadSettings(database)
+      if (JSON.stringify([...now]) === JSON.stringify([...stored])) return
+      stored = now
+      await watch.reload()
+    },
     close: () => watch.close(),
   }
 }

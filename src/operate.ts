@@ -7,6 +7,7 @@ import type { Clock } from './base/time.ts'
 import type { Operator } from './cli/command-line.ts'
 import { loadCatalog } from './control/catalog-source.ts'
 import type { ControlPlane } from './control/control-plane.ts'
+import { hasInstanceSecrets } from './control/instance.ts'
 import { loadSettings } from './control/setting.ts'
 import { formatProblems } from './domain/config-parse.ts'
 import { controlSecrets } from './prepare-instance.ts'
@@ -23,6 +24,7 @@ export async function openOperator(
   env: Readonly<Record<string, string | undefined>>,
   clock: Clock,
 ): Promise<Operator> {
+  checkSecrets(settings)
   const stored = await loadSettings(database)
   const { configPath } = settings
   const loaded = await loadCatalog({ configPath, env, simulatedBaseUrl: NOWHERE, stored: () => stored })
@@ -53,4 +55,13 @@ export async function openOperator(
       return await route.perform(control, input)
     },
   }
+}
+
+/** New ones would be others than the server's: what is put on record under them would look like forged. */
+function checkSecrets({ dataDir, masterKey }: Settings): void {
+  if (masterKey !== null || hasInstanceSecrets(dataDir)) return
+  throw new AppError(
+    'invalid_request',
+    `${dataDir} holds no secrets of this instance: set ZENDO_DATA_DIR or ZENDO_MASTER_KEY as its server has it.`,
+  )
 }

@@ -3,8 +3,8 @@ import { hkdfSync, randomBytes, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { createSealer, type Sealer } from './base/seal.ts'
-import { databasePath, ensureInstanceSecrets, prepareDataDir } from './control/instance.ts'
+import { databasePath, ensureInstanceSecrets, hasInstanceSecrets, prepareDataDir } from './control/instance.ts'
+import { type ControlSecrets, deriveSecrets } from './control/key-encryption.ts'
 import { type Places, recoverPlaces } from './ledger/node.ts'
 import type { Settings } from './settings.ts'
 import type { Database } from './store/database.ts'
@@ -68,14 +68,12 @@ export function hashSalt({ dataDir, masterKey }: Settings): string {
   return Buffer.from(hkdfSync('sha256', masterKey, '', 'zendo address salt', 32)).toString('base64url')
 }
 
-/** What the control plane keys hashes and seals secrets with: follows from the master key, or the directory's own secrets. */
-export function controlSecrets(settings: Settings): { sealer: Sealer; trailKey: string; secret: string } {
-  const root = settings.masterKey ?? ensureInstanceSecrets(settings.dataDir, randomBytes).addressSalt
-  const derive = (purpose: string): string =>
-    Buffer.from(hkdfSync('sha256', root, '', purpose, 32)).toString('base64url')
-  return {
-    sealer: createSealer([derive('zendo key encryption')]),
-    trailKey: derive('zendo audit log'),
-    secret: derive('zendo control plane'),
-  }
+/**
+ * What the control plane keys hashes and seals secrets with. The directory's own secrets still open what was sealed before
+ * there was a master key.
+ */
+export function controlSecrets({ dataDir, masterKey, previousMasterKeys }: Settings): ControlSecrets {
+  if (masterKey !== null && !hasInstanceSecrets(dataDir)) return deriveSecrets([masterKey, ...previousMasterKeys])
+  const { addressSalt } = ensureInstanceSecrets(dataDir, randomBytes)
+  return deriveSecrets([masterKey ?? addressSalt, ...previousMasterKeys, ...(masterKey === null ? [] : [addressSalt])])
 }

@@ -3,19 +3,22 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { allRoutes } from './api/all-routes.ts'
+import { forgetReplies } from './api/kept-reply.ts'
 import { createRouteTable } from './api/routes.ts'
 import { createHttpServer, type HttpServer } from './api/server.ts'
 import { AppError } from './base/errors.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './base/time.ts'
 import type { ControlPlane } from './control/control-plane.ts'
 import { setUpInstance } from './control/setup.ts'
+import { forgetSignIns } from './control/sign-in/housekeeping.ts'
+import { makeFirstSetupLink, type SetupLink } from './control/sign-in/setup-link.ts'
 import { startWebhooks } from './control/webhook-delivery.ts'
 import { receiversOf } from './domain/event.ts'
-import { DEFAULT_SIGN_IN } from './domain/sign-in-config.ts'
 import { createDrains } from './gateway/drains.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { createKeyCache } from './gateway/key-cache.ts'
 import { createOperatorEvents } from './gateway/operator-events.ts'
+import { createOwnKeys } from './gateway/own-keys.ts'
 import { createThoughtStore } from './gateway/thought-store.ts'
 import { createTraffic } from './gateway/traffic.ts'
 import { createUnderWay } from './gateway/under-way.ts'
@@ -26,7 +29,7 @@ import { keepDamaged, openSpill } from './ledger/spill.ts'
 import { repeat, SYSTEM_TIMERS } from './ledger/timers.ts'
 import { startLiveCatalog } from './live-catalog.ts'
 import { controlSecrets, hashSalt, openInstanceDatabase, placeOf, recover, spillPath } from './prepare-instance.ts'
-import type { Settings } from './settings.ts'
+import { describeEnvironment, type Settings } from './settings.ts'
 import { deleteAnonymousUseBefore } from './store/anonymous-use.ts'
 import { reasonOf } from './store/database.ts'
 import { loadRevision } from './store/revision.ts'
@@ -76,6 +79,7 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
   node.watch(ledger)
   const webhooks = startWebhooks({ database, catalog: live.catalog, clock: Date.now, log })
   opened.defer(() => webhooks.close())
+  const secrets = controlSecrets(settings)
   const limits = (): ReturnType<typeof live.catalog>['limits'] => live.catalog().limits
   const gateway: Gateway = {
     catalog: live.catalog,
@@ -84,6 +88,7 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
     node,
     keys: createKeyCache(database),
     traffic: createTraffic({ limits, share: 1 / settings.workers, secret: addressSalt, clock: Date.now, log }),
+    ownKeys: createOwnKeys({ sealer: secrets.sealer, database, clock: Date.now, log }),
     operatorEvents: createOperatorEvents({ database, webhooks: () => live.catalog().webhooks, clock: Date.now, log }),
     upstream,
     underWay: createUnderWay(),
@@ -95,10 +100,12 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
     drainMs: DRAIN_MS,
   }
   let publicUrl = settings.publicUrl ?? ''
+  const environment = describeEnvironment(process.env, settings)
   const control: ControlPlane = {
     ...{ database, clock: Date.now, randomBytes, log, catalog: live.catalog, publicUrl: () => publicUrl },
-    ...{ signIn: () => DEFAULT_SIGN_IN, mail: () => null },
-    ...controlSecrets(settings),
+    ...{ signIn: live.signIn, mail: live.mail },
+    settings: () => [...environment, ...live.settings()],
+    ...secrets,
   }
   const http = createHttpServer(gateway, control, createRouteTable(allRoutes), () => live.serverOptions(publicUrl))
   const url = await listen(http, settings)
@@ -106,8 +113,11 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
   opened.defer(() => http.drain(settings.shutdownMs))
   // Last of all: the key is shown once, and a start that fails must not have used that up.
   const setup = await setUpInstance(database, { nowMs: Date.now(), randomBytes })
-  opened.defer(startChores(gateway))
-  if (worker === 0 || setup.created) for (const line of readyLines(url, setup, gateway.catalog())) console.log(line)
+  opened.defer(startChores(gateway, live.refresh))
+  if (worker === 0 || setup.created) {
+    const link = await findFirstSetupLink(control)
+    for (const line of readyLines(url, setup, gateway.catalog(), link)) console.log(line)
+  }
   const running = opened.move()
   return { url, reload: live.reload, stop: () => running.disposeAsync() }
 }
@@ -127,12 +137,24 @@ function listen({ server }: HttpServer, settings: Settings): Promise<string> {
   })
 }
 
+/** A start that has shown its key does not fail any more: the next one makes another link. */
+async function findFirstSetupLink(control: ControlPlane): Promise<SetupLink | null> {
+  try {
+    return await makeFirstSetupLink(control)
+  } catch (error) {
+    control.log.error({ cause: reasonOf(error) }, 'no set-up link could be made; start again, or run zendo setup-link')
+    return null
+  }
+}
+
 /** What is done now and then: noticing others' changes, forgetting old addresses, ending expired credit. */
-function startChores({ database, keys, clock, log }: Gateway): () => Promise<void> {
+function startChores({ database, keys, clock, log }: Gateway, refreshSettings: () => Promise<void>): () => Promise<void> {
   let seen: bigint | undefined
   const noticeChanges = async (): Promise<void> => {
     const revision = await loadRevision(database)
-    if (revision !== seen) keys.clear()
+    if (revision === seen) return
+    keys.clear()
+    await refreshSettings()
     seen = revision
   }
   const forgetAddresses = (): Promise<void> => deleteAnonymousUseBefore(database, Math.floor(clock() / DAY_MS))
@@ -140,9 +162,13 @@ function startChores({ database, keys, clock, log }: Gateway): () => Promise<voi
     chore(CHANGE_POLL_MS, noticeChanges, 'keys that were revoked may still be taken'),
     chore(HOUR_MS, forgetAddresses, 'addresses of earlier days are not forgotten yet'),
     chore(MINUTE_MS, () => expireCredit(database, clock()), 'expired credit is still shown'),
+    chore(HOUR_MS, () => forgetSignIns(database, clock()), 'sign-ins that are over are not forgotten yet'),
+    chore(HOUR_MS, () => forgetReplies(database, clock()), 'answers of yesterday are not forgotten yet'),
+    chore(MINUTE_MS, keys.saveUses, 'when keys were used last is not shown yet'),
   ]
   return async () => {
     for (const stop of stops) await stop()
+    await keys.saveUses().catch(() => undefined)
   }
 
   function chore(milliseconds: number, work: () => Promise<unknown>, meanwhile: string): () => Promise<void> {

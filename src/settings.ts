@@ -1,6 +1,8 @@
 /** The settings that come from the environment, read once at start. */
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AppError } from './base/errors.ts'
+import type { SettingView } from './control/setting.ts'
 
 export interface Settings {
   readonly port: number
@@ -20,6 +22,8 @@ export interface Settings {
   readonly databaseUrl: string | null
   /** What all machines of one instance share; null: the data directory's own secrets. */
   readonly masterKey: string | null
+  /** Those before it, or about to follow it: they open what they sealed, and seal nothing. */
+  readonly previousMasterKeys: readonly string[]
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -39,8 +43,34 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     workers: readInteger(env, 'ZENDO_WORKERS', 1, 1, 64),
     nodeGraceMs: readInteger(env, 'ZENDO_NODE_GRACE_MS', 300_000, 500, 86_400_000),
     databaseUrl: readDatabaseUrl(env.DATABASE_URL),
-    masterKey: readMasterKey(env.ZENDO_MASTER_KEY),
+    masterKey: findMasterKey(env),
+    previousMasterKeys: (env.ZENDO_MASTER_KEY_PREVIOUS ?? '')
+      .split(',')
+      .map((key) => readMasterKey('ZENDO_MASTER_KEY_PREVIOUS', key.trim()))
+      .filter((key) => key !== null),
   }
+}
+
+/** The same to be shown: the value of a secret is not. */
+export function describeEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  settings: Settings,
+): SettingView[] {
+  const view = (name: keyof Settings, variable: string): SettingView => {
+    const value = settings[name]
+    const isSecret = name === 'databaseUrl' || name === 'masterKey' || name === 'previousMasterKeys'
+    const source = env[variable] ? 'environment' : 'default'
+    return { name, value: isSecret ? null : value, source, where: variable, isLocked: true }
+  }
+  return [
+    ...[view('port', 'ZENDO_PORT'), view('host', 'ZENDO_HOST'), view('publicUrl', 'ZENDO_PUBLIC_URL')],
+    ...[view('dataDir', 'ZENDO_DATA_DIR'), view('configPath', 'ZENDO_CONFIG')],
+    ...[view('databaseUrl', 'DATABASE_URL'), view('logLevel', 'ZENDO_LOG_LEVEL')],
+    ...[view('workers', 'ZENDO_WORKERS'), view('shutdownMs', 'ZENDO_SHUTDOWN_MS')],
+    ...[view('nodeGraceMs', 'ZENDO_NODE_GRACE_MS')],
+    view('masterKey', env.ZENDO_MASTER_KEY_FILE ? 'ZENDO_MASTER_KEY_FILE' : 'ZENDO_MASTER_KEY'),
+    view('previousMasterKeys', 'ZENDO_MASTER_KEY_PREVIOUS'),
+  ]
 }
 
 function readInteger(
@@ -70,9 +100,28 @@ function readDatabaseUrl(text: string | undefined): string | null {
   return text
 }
 
-function readMasterKey(text: string | undefined): string | null {
+/** Its own value, or the content of a file, which an orchestrator may mount. */
+function findMasterKey(env: Readonly<Record<string, string | undefined>>): string | null {
+  const { ZENDO_MASTER_KEY: value, ZENDO_MASTER_KEY_FILE: path } = env
+  if (!path) return readMasterKey('ZENDO_MASTER_KEY', value)
+  if (value) throw new AppError('invalid_request', 'Set either ZENDO_MASTER_KEY or ZENDO_MASTER_KEY_FILE, not both.')
+  const key = readMasterKey('What ZENDO_MASTER_KEY_FILE names', readSecretFile(path).trim())
+  if (key === null) throw wrong('What ZENDO_MASTER_KEY_FILE names', '32 or more random characters')
+  return key
+}
+
+function readSecretFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new AppError('invalid_request', 'The file that ZENDO_MASTER_KEY_FILE names cannot be read.', { cause })
+  }
+}
+
+/** None of them stands in a message. */
+function readMasterKey(name: string, text: string | undefined): string | null {
   if (!text) return null
-  if (text.length < 32) throw wrong('ZENDO_MASTER_KEY', '32 or more random characters')
+  if (text.length < 32) throw wrong(name, '32 or more random characters')
   return text
 }
 

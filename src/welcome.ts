@@ -1,12 +1,17 @@
 /** What the server prints: where it listens, and after the very first start everything one needs to try it. */
 import type { Setup } from './control/setup.ts'
+import type { SetupLink } from './control/sign-in/setup-link.ts'
 import type { Catalog } from './domain/catalog.ts'
 
 const TRIAL_MODEL = 'sim/echo'
 
-/** The lines of a start. Only the first start has a secret in them: the key, which is shown this once. */
-export function readyLines(url: string, setup: Setup, catalog: Catalog): string[] {
+/**
+ * The lines of a start. Two secrets may stand in them, each shown this once: the key of the first start, and the set-up
+ * link while there is no operator.
+ */
+export function readyLines(url: string, setup: Setup, catalog: Catalog, link: SetupLink | null): string[] {
   const lines = [`Zendo is listening on ${url}`]
+  if (link) lines.push(`Console: ${link.url}`, '  This link makes the first operator. It works once, for 24 hours.')
   if (!setup.created) return lines
   lines.push(
     '',

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { allRoutes } from '../src/api/all-routes.ts'
 import { ERROR_CODES, errorClassOf } from '../src/base/errors.ts'
 import { CHARGE_POLICY_VERSION, OUTCOMES } from '../src/domain/charge-policy.ts'
+import { openApiText, withOperations } from '../tools/api-reference.ts'
 
 function reference(name: string): string {
   return readFileSync(new URL(`../docs/reference/${name}`, import.meta.url), 'utf8')
@@ -33,11 +34,19 @@ describe('reference', () => {
     assert.deepEqual(documented, defined)
   })
 
-  it('routes.md has each route with its method and auth class, and no other', () => {
+  it('api.md has each operation as it is defined, and openapi.json is the document that is served', () => {
+    const page = reference('api.md')
+    assert.equal(withOperations(page), page, 'run: npm run docs')
+    assert.equal(openApiText(), reference('openapi.json'), 'run: npm run docs')
+  })
+
+  it('routes.md has each route that is no operation, with its method and auth class, and no other', () => {
     const documented = rows(reference('routes.md'))
       .filter(([method]) => method === 'GET' || method === 'POST')
       .map(([method, path, auth]) => `${method} ${path} ${auth}`)
-    const defined = allRoutes.map(({ method, pattern, auth }) => `${method} ${pattern} ${auth}`)
+    const defined = allRoutes
+      .filter(({ operation }) => !operation)
+      .map(({ method, pattern, auth }) => `${method} ${pattern} ${auth}`)
     assert.deepEqual(documented.sort(), defined.sort())
   })
 

@@ -9,6 +9,7 @@ import pino from 'pino'
 import { AppError } from '../src/base/errors.ts'
 import { newId } from '../src/base/ids.ts'
 import { nanoUsd } from '../src/base/money.ts'
+import { createSealer } from '../src/base/seal.ts'
 import { MINUTE_MS } from '../src/base/time.ts'
 import type { Funding } from '../src/base/words.ts'
 import { auditLedger } from '../src/control/audit.ts'
@@ -30,6 +31,7 @@ import { readCall } from '../src/gateway/call.ts'
 import { createDrains } from '../src/gateway/drains.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
 import { createKeyCache } from '../src/gateway/key-cache.ts'
+import { createOwnKeys } from '../src/gateway/own-keys.ts'
 import { createOperatorEvents } from '../src/gateway/operator-events.ts'
 import { settle } from '../src/gateway/settlement.ts'
 import { createThoughtStore } from '../src/gateway/thought-store.ts'
@@ -143,6 +145,7 @@ async function startProcess({ instance, catalog, upstream, time }: World): Promi
     node: { id },
     keys: createKeyCache(db),
     traffic: createTraffic({ limits: () => catalog.limits, share: 1, secret: 'salt', clock, log }),
+    ownKeys: createOwnKeys({ sealer: createSealer(['k'.repeat(32)]), database: db, clock, log }),
     operatorEvents: createOperatorEvents({ database: db, webhooks: () => [], clock, log }),
     upstream,
     underWay: createUnderWay(),

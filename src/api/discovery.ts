@@ -16,7 +16,10 @@ import {
 } from '../domain/model-listing.ts'
 import { modelsDevCatalog } from '../domain/models-dev.ts'
 import { seatFor } from '../domain/seat.ts'
+import { allowedRoutes } from '../domain/workspace-policy.ts'
 import { findModel } from '../gateway/call.ts'
+import { hasOwnKeyFor, modelWithOwnKeys } from '../gateway/own-keys.ts'
+import { mayCall } from '../gateway/permission.ts'
 import { touchRevision } from '../store/revision.ts'
 import { sendJson, sendText } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
@@ -101,14 +104,22 @@ export const discoveryRoutes: readonly RouteDefinition[] = [
   },
 ]
 
-/** The models this caller may call: without a key the anonymous ones; on Go without a seat the free ones. */
+/**
+ * The models this caller may call, each with the routes that it may take: without a key the anonymous ones; on Go
+ * without a seat the free ones; never what the key or the workspace's policy leaves out.
+ */
 function callableModels(visit: Visit): readonly Model[] {
   const { owner, product, gateway } = visit
   const catalog = gateway.catalog()
-  const models = listedModels(catalog, product)
+  const models = listedModels(catalog, product, (model) => modelWithOwnKeys(catalog, model, owner))
   if (!owner) return models.filter((model) => model.anonymous)
   const isPaid = product === 'zen' || seatFor(owner.seats, catalog.plans, 'go') !== null
-  return isPaid ? models : models.filter((model) => model.free)
+  return models.flatMap((model) => {
+    const isOpen = isPaid || model.free || hasOwnKeyFor(catalog, model, owner)
+    if (!isOpen || !mayCall(owner, model)) return []
+    const routes = allowedRoutes(owner.policy, model.routes)
+    return [routes === model.routes ? model : { ...model, routes }]
+  })
 }
 
 /** Each family's clients read lists in its own shape. */
@@ -156,8 +167,9 @@ function readPage(query: string): PageRequest {
 function sendModel(visit: Visit): void {
   const requested = decodePath(visit.tail.slice('models/'.length))
   const catalog = visit.gateway.catalog()
-  const model = findModel(catalog, visit.product, requested)
-  if (!callableModels(visit).includes(model)) {
+  const { id } = findModel(catalog, visit.product, requested, visit.owner)
+  const model = callableModels(visit).find((callable) => callable.id === id)
+  if (!model) {
     throw new AppError(
       'model_not_found',
       'This model is not offered to the caller. GET /zen/v1/models lists what is.',

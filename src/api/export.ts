@@ -18,7 +18,7 @@ export const exportRoutes: readonly RouteDefinition[] = [
     auth: 'key',
     access: 'key',
     use: null,
-    rate: 'none',
+    rate: 'read',
     operation: null,
     protocol: null,
     handle: sendExport,

@@ -1,7 +1,7 @@
 /** The inference routes: turn a visit into what the gateway understands, and nothing more. */
 import { AppError } from '../base/errors.ts'
 import type { Protocol } from '../base/words.ts'
-import { formatTags } from '../domain/tags.ts'
+import { mergeTags } from '../domain/tags.ts'
 import { countTokens } from '../gateway/count-tokens.ts'
 import { handleInference } from '../gateway/inference.ts'
 import type { InferenceRequest } from '../gateway/inference-request.ts'
@@ -133,7 +133,7 @@ async function readInference(visit: Visit, protocol: Protocol): Promise<Inferenc
     owner,
     address: addressOf(request, visit.options.trustedProxies),
     session: sessionOf(visit),
-    tags: formatTags(String(headers['x-zendo-tags'] ?? '')),
+    tags: mergeTags(owner?.tags ?? [], String(headers['x-zendo-tags'] ?? '')),
     idempotencyKey: idempotencyKeyOf(headers['idempotency-key']),
     forwardHeaders: forwardedHeaders(headers),
     strict: headers['x-zendo-strict'] === 'true',

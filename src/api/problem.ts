@@ -27,7 +27,9 @@ export function sendProblem({ response, requestId, close }: ProblemReply, error:
   response.writeHead(error.status, [
     ...['content-type', 'application/problem+json', 'content-length', String(Buffer.byteLength(body))],
     ...['x-request-id', requestId],
-    ...(errorClassOf(error.code).retry === 'never' ? ['x-should-retry', 'false'] : []),
+    ...(errorClassOf(error.code).retry === 'never' && error.retryAfterSeconds === undefined
+      ? ['x-should-retry', 'false']
+      : []),
     ...(error.retryAfterSeconds === undefined ? [] : ['retry-after', String(error.retryAfterSeconds)]),
     ...CONTROL_HEADERS,
     ...(close ? ['connection', 'close'] : []),

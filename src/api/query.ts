@@ -66,15 +66,18 @@ export function ownerOf({ owner }: Visit): KeyOwner {
   return owner
 }
 
+/** Who asks for a report. */
+export type Viewer = Pick<KeyOwner, 'workspaceId' | 'role' | 'memberId'>
+
 /** The key of an admin sees its workspace, any other the requests of its own member. */
-export function visibleTo({ role, memberId }: KeyOwner): string | null {
+export function visibleTo({ role, memberId }: Viewer): string | null {
   return role === 'admin' ? null : memberId
 }
 
 export const FILTER_NAMES: readonly string[] = FILTERS
 
 /** @throws AppError invalid_request */
-export function readFilter(query: Query, owner: KeyOwner): RequestFilter {
+export function readFilter(query: Query, owner: Viewer): RequestFilter {
   const text = (name: (typeof FILTERS)[number]): string | null => query.get(name) ?? null
   return {
     ...allRequestsOf(owner.workspaceId, visibleTo(owner)),

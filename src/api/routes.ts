@@ -7,6 +7,8 @@ import type { ControlPlane } from '../control/control-plane.ts'
 import type { Model, RequestShape } from '../domain/catalog.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { KeyOwner } from '../store/key.ts'
+import type { Rates } from './rates.ts'
+import { checkRoutes } from './route-check.ts'
 
 /**
  * - `none`: public.
@@ -28,6 +30,8 @@ export interface ServerOptions {
   readonly trustedProxies: BlockList
   /** How the instance is reached from outside; for links in what it serves. */
   readonly publicUrl: string
+  /** What this process takes of a rate, as one of several: above 0 to 1. */
+  readonly processShare: number
   /** The average request of a model, once there is traffic. */
   readonly observedShape: (model: Model) => RequestShape | undefined
 }
@@ -50,6 +54,7 @@ export interface Visit {
   readonly gateway: Gateway
   readonly control: ControlPlane
   readonly options: ServerOptions
+  readonly rates: Rates
 }
 
 export interface RouteDefinition {
@@ -66,6 +71,15 @@ export interface RouteDefinition {
   /** The shape in which it refuses; by default guessed from the path. */
   readonly protocol: Protocol | null
   readonly handle: (visit: Visit) => Promise<void> | void
+  /** Operations only: runs it without HTTP, for whoever may run commands on the machine. */
+  readonly perform?: (control: ControlPlane, input: RawInput) => Promise<unknown>
+}
+
+/** What an operation is sent, before it is checked. */
+export interface RawInput {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: unknown
+  readonly body: unknown
 }
 
 export interface FoundRoute {
@@ -87,7 +101,9 @@ interface Template {
 /** Ids, names of providers and models: nothing that could be read as a path once more. */
 const SEGMENT = '([A-Za-z0-9_.:@~-]{1,128})'
 
+/** @throws Error for a route that does not say who may ask and how often, or says it so that it would not hold */
 export function createRouteTable(definitions: readonly RouteDefinition[]): RouteTable {
+  checkRoutes(definitions)
   const exact = new Map<string, RouteDefinition[]>()
   const templates = new Map<string, Template>()
   const prefixed: { prefix: string; route: RouteDefinition }[] = []

@@ -14,6 +14,7 @@ import { addressOf } from './address.ts'
 import { findKey } from './credentials.ts'
 import { guessProtocol, parseProductPath } from './path.ts'
 import { sendProblem } from './problem.ts'
+import { createRates, type Rates } from './rates.ts'
 import { asAppError, sendError, sendPreflight } from './reply.ts'
 import type { FoundRoute, RouteDefinition, RouteTable, ServerOptions, Visit } from './routes.ts'
 
@@ -41,6 +42,12 @@ export function createHttpServer(
   options: () => ServerOptions,
   stallMs = CLIENT_STALL_MS,
 ): HttpServer {
+  const rates = createRates({
+    rates: () => gateway.catalog().apiRates,
+    share: () => options().processShare,
+    secret: gateway.addressSalt,
+    clock: () => gateway.clock(),
+  })
   const underWay = new Set<ServerResponse>()
   const whenIdle: (() => void)[] = []
   let draining = false
@@ -50,7 +57,7 @@ export function createHttpServer(
       underWay.delete(response)
       if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
     })
-    void answer({ gateway, control, routes, options: options(), draining }, request, response)
+    void answer({ gateway, control, routes, rates, options: options(), draining }, request, response)
   }
   const server = createServer(
     {
@@ -123,6 +130,7 @@ interface Surroundings {
   readonly gateway: Gateway
   readonly control: ControlPlane
   readonly routes: RouteTable
+  readonly rates: Rates
   readonly options: ServerOptions
   readonly draining: boolean
 }
@@ -164,7 +172,9 @@ async function answer(around: Surroundings, request: IncomingMessage, response: 
       gateway,
       control: around.control,
       options: around.options,
+      rates: around.rates,
     }
+    checkRate(visit, route)
     await route.handle(visit)
   } catch (error) {
     const known = asAppError(error)
@@ -236,6 +246,13 @@ async function checkAuth(
     }
     throw error
   }
+}
+
+/** What is no operation; those look at who asks first. @throws AppError rate_limited */
+function checkRate({ rates, owner, request, options }: Visit, { rate, operation }: RouteDefinition): void {
+  if (operation || rate === 'inference' || rate === 'none') return
+  const id = owner && `key:${owner.keyId}`
+  rates.check(rate, { id, address: addressOf(request, options.trustedProxies) })
 }
 
 /** Answers what Node's parser refused before there was a request. */

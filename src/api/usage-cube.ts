@@ -11,7 +11,7 @@ export const usageRoutes: readonly RouteDefinition[] = [
     auth: 'key',
     access: 'key',
     use: null,
-    rate: 'none',
+    rate: 'read',
     operation: null,
     protocol: null,
     handle: sendUsageTotals,

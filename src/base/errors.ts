@@ -107,7 +107,8 @@ export class AppError extends Error {
 }
 
 /** The type name that clients of the public service match on; a cap is named by whose it is. */
-export function compatibleTypeOf({ code, limit }: AppError): string {
+export function compatibleTypeOf({ code, limit, metadata }: AppError): string {
+  if (code === 'policy_denied' && metadata?.reason === 'region') return 'RegionError'
   const isPersonal = limit?.scope === 'member' || limit?.scope === 'key'
   return code === 'cap_reached' && isPersonal ? 'UserLimitError' : errorClassOf(code).compatibleType
 }

@@ -14,6 +14,8 @@ export interface Sealer {
   rewrap(sealed: string, context: readonly string[]): string
   /** Names the key that `seal` uses. */
   readonly keyId: string
+  /** What every text begins with that is sealed under that key. */
+  readonly prefix: string
 }
 
 /** Says nothing of the secret, nor which part did not fit. */
@@ -45,6 +47,7 @@ export function createSealer(keys: readonly string[]): Sealer {
 
   return {
     keyId: newest.id,
+    prefix: `${VERSION}.${newest.id}.`,
     seal(secret, context) {
       const dataKey = randomBytes(KEY_BYTES)
       const wrapped = encrypt(newest.key, dataKey, ['key', ...context])
@@ -72,6 +75,8 @@ function encrypt(key: Buffer, plain: Buffer, context: readonly string[]): string
 function decrypt(key: Buffer, text: string, context: readonly string[]): Buffer {
   try {
     const bytes = Buffer.from(text, 'base64url')
+    // One text for one secret: what a lenient reader would overlook was changed by somebody.
+    if (bytes.toString('base64url') !== text) throw new SealError('it cannot be opened')
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
     decipher.setAAD(aadOf(context)).setAuthTag(bytes.subarray(-TAG_BYTES))
     return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])

@@ -32,6 +32,10 @@ export interface OperationShape {
   readonly body?: z.ZodObject
   /** `z.undefined()` where there is nothing to answer: 204. */
   readonly reply: z.ZodType
+  /** The media types of an answer that is not one JSON value but a stream; `reply` is then `nothing`. */
+  readonly streams?: readonly string[]
+  /** Answers a browser with where to go next: 302 with the header `location`, which its handler sets. */
+  readonly redirects?: true
   /** Members of the reply that are told once: a repetition by idempotency key gets null for them. */
   readonly once?: readonly string[]
   /** Asked of a person who proved its identity a short while ago: a stolen session alone does not do. */

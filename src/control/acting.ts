@@ -19,6 +19,11 @@ export interface Acting {
   /** Keys the chain of the audit log; not in the database. */
   readonly trailKey: string
   readonly randomBytes: RandomBytes
+  /**
+   * Looks once more, inside the transaction, whether the caller may still ask: who was demoted, removed or signed out
+   * since the request came changes nothing. Absent where nobody could be. @throws AppError
+   */
+  readonly confirm?: (sql: Sql) => Promise<void>
 }
 
 /** What the log may hold of a change. Never a secret, not even sealed. */
@@ -48,6 +53,7 @@ export function changeOnRecord<T>(
 ): Promise<T> {
   return db.write(async (sql) => {
     await bumpRevision(sql)
+    await acting.confirm?.(sql)
     return await work(sql, (change) => putOnRecord(sql, acting, change))
   }, options)
 }
@@ -57,4 +63,18 @@ export function putOnRecord(sql: Sql, acting: Acting, change: Change): Promise<v
   const { actor, nowMs, requestId, trailKey } = acting
   const { before = null, after = null, ...rest } = change
   return appendAuditEntry(sql, trailKey, { ...rest, before, after, actor, requestId, atMs: nowMs })
+}
+
+/** What somebody known asked for and may not do. */
+export interface Refusal {
+  /** Null where the caller has no part in the workspace that it named. */
+  readonly workspaceId: string | null
+  readonly asked: { readonly operation: string; readonly code: string; readonly workspace?: string }
+}
+
+/** Puts a refusal on record. Nothing has changed: the revision stays, so that it clears nobody's cache. */
+export function recordRefusal(db: Database, acting: Acting, { workspaceId, asked }: Refusal): Promise<void> {
+  return db.write((sql) =>
+    putOnRecord(sql, acting, { action: 'access.denied', workspaceId, target: asked.operation, after: asked }),
+  )
 }

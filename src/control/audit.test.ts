@@ -196,6 +196,8 @@ describe('audit of what earlier releases have left', () => {
       assert.ok(report.checked.requests > 0 && report.checked.lots > 0)
     })
 
+    // Since the third schema entries name the lots that they draw on.
+    if (name >= '0003') continue
     it(`notices when the lots of ${name} do not say what was used before`, async (t) => {
       const db = await openRelease(t, name)
       const { differences } = await auditSpoiled(

@@ -18,6 +18,7 @@ import * as requests from '../store/audit-request.ts'
 import * as transfers from '../store/audit-transfer.ts'
 import type { Database, Sql } from '../store/database.ts'
 import { listPriceVersions, parsePriceVersion } from '../store/price-version.ts'
+import { findTampering } from './audit-log.ts'
 
 /** A request never runs this long, so a hold that old was lost. */
 const STALE_HOLD_MS = 2 * HOUR_MS
@@ -29,6 +30,8 @@ interface Evidence {
   readonly nowMs: number
   readonly prices: readonly Price[]
   readonly unreadablePrices: readonly accounts.Mismatch[]
+  /** Null: only what needs no key is looked at. */
+  readonly trailKeys: readonly string[] | null
 }
 
 type Rule = (evidence: Evidence) => Promise<readonly accounts.Mismatch[]>
@@ -76,6 +79,7 @@ const rules = {
   meter_limit: ({ sql, nowMs }) => meters.findOverfullMeters(sql, nowMs),
   threshold_event: ({ sql, nowMs }) =>
     findUntoldThresholds(sql, { sinceMs: nowMs - EVENTS_LAST_MS, thresholds: THRESHOLDS }),
+  audit_log: ({ sql, trailKeys }) => findTampering(sql, trailKeys),
 } as const satisfies Record<string, Rule>
 
 export type AuditRule = keyof typeof rules
@@ -136,6 +140,8 @@ export interface AuditOptions {
   readonly nowMs: number
   /** Only `SAMPLE_RULES`. */
   readonly sample?: boolean
+  /** What the audit log may be chained under; without them a changed entry is not noticed, a missing one is. */
+  readonly trailKeys?: readonly string[]
 }
 
 /** Looks at one instant of the database; requests may go on meanwhile. @throws AppError storage_unavailable */
@@ -144,9 +150,13 @@ export function auditLedger(db: Pick<Database, 'read'>, options: AuditOptions): 
 }
 
 /** The same inside a transaction of the caller's, which sees one instant. */
-export async function auditSnapshot(sql: Sql, { nowMs, sample = false }: AuditOptions): Promise<AuditReport> {
+export async function auditSnapshot(
+  sql: Sql,
+  { nowMs, sample = false, trailKeys }: AuditOptions,
+): Promise<AuditReport> {
   const names: readonly AuditRule[] = sample ? SAMPLE_RULES : AUDIT_RULES
-  const evidence: Evidence = { sql, nowMs, ...(sample ? NO_PRICES : await readPrices(sql)) }
+  const prices = sample ? NO_PRICES : await readPrices(sql)
+  const evidence: Evidence = { sql, nowMs, ...prices, trailKeys: trailKeys ?? null }
   const differences: Difference[] = []
   for (const rule of names) differences.push(...differencesOf(rule, await rules[rule](evidence)))
   return { checked: await countChecked(sql, names.length), figures: await readFigures(sql), differences }

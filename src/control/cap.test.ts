@@ -10,7 +10,8 @@ import { loadKeyOwner } from '../store/key.ts'
 import { loadRevision } from '../store/revision.ts'
 import { type CapSubject, listCapReports, parseCapAmount, removeCaps, setCaps } from './cap.ts'
 import { grantCredit } from './credit.ts'
-import { createKey } from './key.ts'
+import { insertKey, makeKey } from './key.ts'
+import { changePolicy } from './policy.ts'
 import { setUseBalance } from './plan.ts'
 import { createTestInstance, endSample, holdSample, NOON_MS, PLANS, type TestInstance } from './test-instance.ts'
 import { reportUsage } from './usage.ts'
@@ -102,8 +103,8 @@ describe('caps', () => {
   it('of other keys and members are not in the report of a key', async (t) => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
-    const request = { workspaceId: setup.workspace.id, memberId: setup.memberId, name: 'other' }
-    const other = await createKey(db, request, { nowMs: NOON_MS, randomBytes })
+    const other = makeKey({ memberId: setup.memberId, name: 'other' }, { nowMs: NOON_MS, randomBytes })
+    await changePolicy(db, (sql) => insertKey(sql, setup.workspace.id, other))
     await set(instance, { key: other.id }, { day: '1' })
     await set(instance, { member: 'admin' }, { week: '2' })
     await set(instance, {}, { month: '3' })

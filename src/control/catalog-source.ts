@@ -7,9 +7,12 @@ import { buildCatalog } from '../domain/catalog-build.ts'
 import type { BuiltInCatalog } from '../domain/catalog-merge.ts'
 import { DEFAULTS } from '../domain/config-defaults.ts'
 import { type ConfigProblem, parseConfig, problemAt } from '../domain/config-parse.ts'
+import { buildMailConfig, MAIL_URL_FORM, parseMailUrl } from '../domain/config-mail-schema.ts'
 import type { Config } from '../domain/config-schema.ts'
 import { isCredential } from '../domain/config-values.ts'
 import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../domain/config-webhooks-schema.ts'
+import { buildSignIn, type MailConfig, type SignInConfig } from '../domain/sign-in-config.ts'
+import { mergeStored, type SettingView, type StoredSettings, viewSettings } from './setting.ts'
 
 /** A secret file is a key and a line end; more is the wrong file. */
 const MAX_SECRET_BYTES = 65_536
@@ -21,6 +24,8 @@ export interface CatalogSourceOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Where the simulated upstream listens: `http://127.0.0.1:40001/v1`. */
   readonly simulatedBaseUrl: string
+  /** What was changed at run time, below what the file says; asked at each load. */
+  readonly stored?: () => StoredSettings
   /** Other than the shipped one in tests only. */
   readonly builtIn?: BuiltInCatalog
 }
@@ -35,6 +40,10 @@ export interface ServerConfig {
 export interface CatalogSnapshot {
   readonly catalog: Catalog
   readonly server: ServerConfig
+  readonly signIn: SignInConfig
+  /** Null: no mail leaves. */
+  readonly mail: MailConfig | null
+  readonly settings: readonly SettingView[]
   /** The file it was built from; null when there was none. */
   readonly configPath: string | null
 }
@@ -73,17 +82,22 @@ export async function snapshotOf(text: string | null | Error, options: CatalogSo
   const find = (reference: string) => resolveSecret(reference, options.env, dirname(path))
   const apiKeys = await resolveApiKeys(parsed.config, find)
   const webhooks = await resolveWebhookSecrets(parsed.config, find)
-  const faults = [...apiKeys.faults, ...webhooks.faults]
+  const mail = await resolveMail(parsed.config, find)
+  const clients = await resolveClientSecrets(parsed.config, find)
+  const faults = [...apiKeys.faults, ...webhooks.faults, ...mail.faults, ...clients.faults]
   if (faults.length > 0) {
     return { ok: false, problems: faults.map((fault) => problemAt(text ?? '', path, fault.path, fault.reason)) }
   }
   const { simulatedBaseUrl } = options
-  const catalog = buildCatalog(builtIn, parsed.config, apiKeys.secrets, {
+  const config = mergeStored(parsed.config, options.stored?.() ?? new Map(), builtIn)
+  const catalog = buildCatalog(builtIn, config, apiKeys.secrets, {
     simulatedBaseUrl,
     webhookSecrets: webhooks.secrets,
   })
   const configPath = text === null ? null : path
-  return { ok: true, snapshot: { catalog, server: serverConfig(parsed.config), configPath } }
+  const signIn = buildSignIn(config?.signIn, clients.secrets)
+  const settings = viewSettings({ file: parsed.config, merged: config, path: configPath }, builtIn)
+  return { ok: true, snapshot: { catalog, server: serverConfig(config), signIn, mail: mail.config, settings, configPath } }
 }
 
 function fileProblem(file: string, reason: string): LoadedCatalog {
@@ -129,6 +143,30 @@ async function resolveWebhookSecrets(config: Config | null, find: FindSecret): P
     if ('reason' in found) resolved.faults.push({ path, reason: found.reason })
     else if (isWebhookSecret(found.value)) resolved.secrets.set(name, found.value)
     else resolved.faults.push({ path, reason: `what this names is not a signing secret: ${WEBHOOK_SECRET_FORM}` })
+  }
+  return resolved
+}
+
+async function resolveMail(
+  config: Config | null,
+  find: FindSecret,
+): Promise<{ config: MailConfig | null; faults: SecretFault[] }> {
+  if (!config?.mail) return { config: null, faults: [] }
+  const { url, from } = config.mail
+  const found = await find(url)
+  if ('value' in found && parseMailUrl(found.value) !== null) {
+    return { config: buildMailConfig(found.value, from), faults: [] }
+  }
+  const reason = 'reason' in found ? found.reason : `what this names is not a mail server: ${MAIL_URL_FORM}`
+  return { config: null, faults: [{ path: ['mail', 'url'], reason }] }
+}
+
+async function resolveClientSecrets(config: Config | null, find: FindSecret): Promise<ResolvedSecrets> {
+  const resolved: ResolvedSecrets = { secrets: new Map(), faults: [] }
+  for (const [provider, { clientSecret }] of Object.entries(config?.signIn?.providers ?? {})) {
+    const found = await find(clientSecret)
+    if ('value' in found) resolved.secrets.set(provider, found.value)
+    else resolved.faults.push({ path: ['signIn', 'providers', provider, 'clientSecret'], reason: found.reason })
   }
   return resolved
 }

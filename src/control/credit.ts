@@ -8,6 +8,7 @@ import { grantLot, type NewLot } from '../ledger/credit.ts'
 import { type Account, loadBalance, lockAccount } from '../store/account.ts'
 import type { Database, Sql } from '../store/database.ts'
 import { type CreditSource, type Lot, loadLot } from '../store/lot.ts'
+import { type Acting, type Change, putOnRecord } from './acting.ts'
 import { type BalanceLeft, readBalance } from './left.ts'
 import { checkText } from './text.ts'
 import { untilAnswered } from './until-answered.ts'
@@ -80,23 +81,36 @@ export function checkWords(
   checkText('idempotency key', idempotencyKey, { minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY_LENGTH })
 }
 
-/** Grants credit in one transaction. @throws AppError invalid_request */
-export async function grantCredit(db: Database, request: GrantRequest, nowMs: number): Promise<Credited> {
+/** Grants credit in one transaction; with `acting`, on record. @throws AppError invalid_request */
+export async function grantCredit(
+  db: Database,
+  request: GrantRequest,
+  nowMs: number,
+  acting?: Acting,
+): Promise<Credited> {
   checkAmount(request.amount)
   checkWords(request)
   const lot = lotOf(request, nowMs)
   let created = false
   const work = async (sql: Sql): Promise<Credited> => {
+    await acting?.confirm?.(sql)
     const balance = await lockBalance(sql, request.workspaceId)
     const earlier = await loadLot(sql, lot.id)
     if (earlier) checkRepeats(earlier, lot)
     else {
       await postLot(sql, balance, lot, nowMs)
       created = true
+      if (acting) await putOnRecord(sql, acting, recordOf(lot))
     }
     return await creditedOf(sql, { ...lot, created }, nowMs)
   }
   return await untilAnswered(() => db.write(work, { opensLedger: true }))
+}
+
+function recordOf({ id, workspaceId, amount, source, note, priority, expiresAtMs }: NewLot): Change {
+  const expiresAt = expiresAtMs === null ? null : formatInstant(expiresAtMs)
+  const after = { amount: formatUsd(amount), source, note, priority, expires_at: expiresAt }
+  return { action: 'credit.grant', workspaceId, target: id, after }
 }
 
 function lotOf(request: GrantRequest, nowMs: number): NewLot {

@@ -55,6 +55,10 @@ export function ensureInstanceSecrets(dataDir: string, randomBytes: RandomBytes)
   return loadInstanceSecrets(dataDir)
 }
 
+export function hasInstanceSecrets(dataDir: string): boolean {
+  return existsSync(secretsPath(dataDir))
+}
+
 /** @throws AppError storage_unavailable when the file is missing or damaged. */
 export function loadInstanceSecrets(dataDir: string): InstanceSecrets {
   const path = secretsPath(dataDir)

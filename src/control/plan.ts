@@ -1,19 +1,15 @@
 /** Plan seats: a member's subscription to a plan, and whether it may go on from the balance. */
 import { AppError } from '../base/errors.ts'
-import { newId } from '../base/ids.ts'
 import type { Plan } from '../domain/catalog.ts'
 import type { Database, Sql } from '../store/database.ts'
 import * as store from '../store/workspace.ts'
 import { changePolicy } from './policy.ts'
+import { giveSeat, type SeatRequest } from './seat-assignment.ts'
 
-export interface SeatRequest {
-  readonly workspaceId: string
-  readonly memberId: string
-  readonly planId: string
-  readonly useBalance: boolean
-}
-
-/** @throws AppError invalid_request when there is no such plan, or the member has a seat on it. */
+/**
+ * The seat that a member had on the plan, with what it has counted; or a new one.
+ * @throws AppError invalid_request when there is no such plan, or the member has a seat on it.
+ */
 export async function createSeat(
   db: Database,
   plans: ReadonlyMap<string, Plan>,
@@ -29,9 +25,7 @@ export async function createSeat(
     if (seats.some((seat) => seat.memberId === memberId && seat.planId === planId)) {
       throw new AppError('invalid_request', `the member ${memberId} already has a seat on ${planId}`)
     }
-    const seat = { ...request, id: newId('seat', nowMs), startedAtMs: nowMs }
-    await store.insertSeat(sql, seat)
-    return seat
+    return await giveSeat(sql, request, 'none', nowMs)
   })
 }
 

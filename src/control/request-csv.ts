@@ -2,14 +2,13 @@
 import type { Database } from '../store/database.ts'
 import type { RequestFilter } from '../store/request-list.ts'
 import { listPriceVersionsUsed } from '../store/usage-cube.ts'
+import { type Cell, formatRow } from './csv.ts'
 import { readBatches, viewPrice } from './request-export.ts'
 import type { RequestView } from './request-view.ts'
 import { walkRequests } from './request-walk.ts'
 
 /** Rows looked at between two turns of the event loop. */
 const ROWS_PER_STEP = 2000
-
-type Cell = string | number | boolean | null
 
 /** Names of the columns, and what stands in them. `counted` is JSON: what each window and cap counted. */
 const REQUEST_COLUMNS: readonly (readonly [string, (request: RequestView) => Cell])[] = [
@@ -29,6 +28,7 @@ const REQUEST_COLUMNS: readonly (readonly [string, (request: RequestView) => Cel
   ['session', (r) => r.session],
   ['tags', (r) => r.tags.join(',')],
   ['provider', (r) => r.provider],
+  ['region', (r) => r.region],
   ['attempts', (r) => r.attempts.length],
   ['status', (r) => r.status],
   ['error_code', (r) => r.error_code],
@@ -77,15 +77,4 @@ export async function* exportPricesCsv(db: Database, filter: RequestFilter): Asy
       yield formatRow([version, rates.above, ...RATE_COLUMNS.map((name) => rates[name])])
     }
   }
-}
-
-function formatRow(cells: readonly Cell[]): string {
-  return `${cells.map(formatCell).join(',')}\r\n`
-}
-
-/** RFC 4180. What a spreadsheet would run as a formula gets an apostrophe before it: sessions and tags are clients' texts. */
-function formatCell(cell: Cell): string {
-  if (cell === null) return ''
-  const text = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -63,6 +63,8 @@ export interface RequestView {
   readonly status: number | null
   readonly error_code: string | null
   readonly provider: string | null
+  /** Where that provider processes requests, as it said then. */
+  readonly region: string | null
   /** The provider's own name of its answer. */
   readonly upstream_id: string | null
   readonly attempts: readonly AttemptView[]
@@ -125,6 +127,7 @@ function viewRequest(
     status: record.status,
     error_code: record.errorCode,
     provider: record.provider,
+    region: record.region,
     upstream_id: record.upstreamId,
     attempts: attempts.map(viewAttempt),
     funding: record.funding,

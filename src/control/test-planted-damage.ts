@@ -1,9 +1,15 @@
-/** For tests of the audit: numbers as large as they can be, which must be reported and not end the audit. */
+/** For tests of the audit: numbers as large as they can be, which must be reported and not end the audit, and gaps. */
 import type { PlantedBug } from './test-planted-bug.ts'
 
 const HUGE = '9223372036854775807'
 
 export const DAMAGE: readonly PlantedBug[] = [
+  {
+    bug: 'an entry of the audit log is gone',
+    sql: "UPDATE revision SET value = value + 1 WHERE name = 'audit_log'",
+    rules: ['audit_log'],
+    subject: 'entry 1',
+  },
   {
     bug: 'entries are as large as they can be',
     sql: `UPDATE entry SET amount = ${HUGE} WHERE account_id = 'usage_revenue'`,

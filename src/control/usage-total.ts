@@ -36,6 +36,9 @@ export interface UsageTotal {
   readonly plan_nano: string
   readonly counted: string
   readonly counted_nano: string
+  /** List price of what workspaces' own provider keys paid for, elsewhere. */
+  readonly byok: string
+  readonly byok_nano: string
   /** Cost above what was held, which the operator bears. */
   readonly written_off: string
   readonly written_off_nano: string
@@ -155,7 +158,7 @@ function compareLabels(by: readonly UsageSide[], a: readonly (string | null)[], 
 
 const NO_SUMS: CubeSums = {
   ...{ requests: 0n, released: 0n, estimated: 0n, input: 0n, cachedRead: 0n, cacheWrite5m: 0n, cacheWrite1h: 0n },
-  ...{ output: 0n, reasoning: 0n, balance: ZERO_USD, plan: ZERO_USD, counted: ZERO_USD, writtenOff: ZERO_USD },
+  ...{ output: 0n, reasoning: 0n, balance: ZERO_USD, plan: ZERO_USD, counted: ZERO_USD, byok: ZERO_USD, writtenOff: ZERO_USD },
 }
 
 function addSums(a: CubeSums, b: CubeSums): CubeSums {
@@ -172,6 +175,7 @@ function addSums(a: CubeSums, b: CubeSums): CubeSums {
     balance: addUsd(a.balance, b.balance),
     plan: addUsd(a.plan, b.plan),
     counted: addUsd(a.counted, b.counted),
+    byok: addUsd(a.byok, b.byok),
     writtenOff: addUsd(a.writtenOff, b.writtenOff),
   }
 }
@@ -195,6 +199,8 @@ function viewTotal(sums: CubeSums): UsageTotal {
     plan_nano: String(sums.plan),
     counted: formatUsd(sums.counted),
     counted_nano: String(sums.counted),
+    byok: formatUsd(sums.byok),
+    byok_nano: String(sums.byok),
     written_off: formatUsd(sums.writtenOff),
     written_off_nano: String(sums.writtenOff),
   }

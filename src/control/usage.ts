@@ -120,6 +120,21 @@ export function reportUsage(
   })
 }
 
+/** Seats with their windows, all of one instant. */
+export function reportSeats(
+  db: Database,
+  plans: ReadonlyMap<string, Plan>,
+  { workspaceId, seats, nowMs }: { workspaceId: string; seats: readonly Seat[]; nowMs: number },
+): Promise<SeatReport[]> {
+  return db.read(async (sql) => {
+    const payer = await readPayer(sql, { workspaceId, memberId: null })
+    const sources = seats.flatMap((seat) => planSource(plans, seat))
+    const books = await readLeft(sql, payer, sources, nowMs)
+    const facts: Facts = { books, payer, plans, seats, nowMs }
+    return seats.map((seat) => reportSeat(seat, windowsOf(facts, seat)))
+  })
+}
+
 async function readPayer(sql: Sql, { workspaceId, memberId, keyId = null }: UsageScope): Promise<Payer> {
   const [calendar, balance, caps] = await Promise.all([
     findWorkspace(sql, workspaceId),

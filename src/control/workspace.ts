@@ -20,7 +20,10 @@ function findOne<T extends { readonly id: string; readonly name: string }>(
   all: readonly T[],
   wanted: string | undefined,
 ): T {
-  const matching = wanted === undefined ? all : all.filter(({ id, name }) => id === wanted || name === wanted)
+  // Names are anybody's choice: one that is spelled like an id takes nobody's place.
+  const named = all.find(({ id }) => id === wanted)
+  if (named) return named
+  const matching = wanted === undefined ? all : all.filter(({ name }) => name === wanted)
   const [first, second] = matching
   if (first !== undefined && second === undefined) return first
   if (first === undefined) {
@@ -46,8 +49,11 @@ export function changeCalendar(db: Database, workspaceId: string, change: Partia
   })
 }
 
-/** The name as it is spelled. A fixed offset is refused: it is nobody's calendar, and keeps no summer time. */
-function checkTimeZone(name: string): string {
+/**
+ * The name as it is spelled. A fixed offset is refused: it is nobody's calendar, and keeps no summer time.
+ * @throws AppError invalid_request
+ */
+export function checkTimeZone(name: string): string {
   const wrong = new AppError('invalid_request', 'the time zone is not a name like Europe/Berlin or UTC')
   if (!/^[A-Za-z][\w+\-/]{0,63}$/.test(name)) throw wrong
   try {
@@ -57,7 +63,8 @@ function checkTimeZone(name: string): string {
   }
 }
 
-function checkWeekStart(day: number): number {
+/** @throws AppError invalid_request */
+export function checkWeekStart(day: number): number {
   if (Number.isInteger(day) && day >= 1 && day <= 7) return day
   throw new AppError('invalid_request', 'a week starts on a day from 1, Monday, to 7, Sunday')
 }

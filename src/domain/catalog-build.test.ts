@@ -168,6 +168,7 @@ describe('models', () => {
       requestShape: { input: 800, cachedRead: 60_000, output: 220 },
       originateCacheMarks: false,
       source: null,
+      ownRoutes: [],
     })
     assert.deepEqual(
       routes.map((route) => [route.upstreamModel, route.weight, route.priority]),

@@ -6,6 +6,7 @@ import type { Product, Protocol } from '../base/words.ts'
 import type {
   Catalog,
   Model,
+  OwnKeyProvider,
   Plan,
   Price,
   PriceRates,
@@ -26,8 +27,9 @@ import {
 import { resolveQuirks } from './catalog-quirks.ts'
 import { resolveAlias } from './config-check.ts'
 import { DEFAULTS } from './config-defaults.ts'
-import { trafficLimits } from './config-limits-schema.ts'
+import { apiRates, trafficLimits } from './config-limits-schema.ts'
 import type { PriceEntry, PriceTierEntry, RouteEntry } from './config-model-schema.ts'
+import { ownBaseUrls } from './config-own-keys-schema.ts'
 import type { PlanEntry, WindowEntry } from './config-plan-schema.ts'
 import type { Config } from './config-schema.ts'
 import type { WebhookEntries } from './config-webhooks-schema.ts'
@@ -55,21 +57,29 @@ export function buildCatalog(
 ): Catalog {
   const merged = mergeCatalog(builtIn, config)
   const providers = new Map<string, Provider>()
+  /** Those that the operator has no account at. */
+  const others = new Map<string, Provider>()
   for (const [id, provider] of merged.providers) {
-    if (provider.configured) providers.set(id, buildProvider(id, provider, resolvedSecrets.get(id), options))
+    const built = buildProvider(id, provider, resolvedSecrets.get(id), options)
+    if (provider.configured) providers.set(id, built)
+    else others.set(id, built)
   }
-  const buildRoutes = routeBuilder(providers, merged)
+  const ownKeys = buildOwnKeys(merged, new Map([...others, ...providers]))
+  const withoutAccount = new Map([...others].filter(([id]) => ownKeys.has(id)))
+  const buildRoutes = { shared: routeBuilder(providers, merged), own: routeBuilder(withoutAccount, merged) }
   const models: Record<Product, Map<string, Model>> = { zen: new Map(), go: new Map() }
   for (const [id, byProduct] of merged.models) {
     for (const [product, entry] of byProduct) models[product].set(id, buildModel(id, product, entry, buildRoutes))
   }
   return {
     providers,
+    ownKeys,
     models,
     plans: new Map([...merged.plans].map(([id, entry]) => [id, buildPlan(id, entry)])),
     aliases: buildAliases(config?.aliases ?? {}),
     anonymous: { requestsPerDay: config?.anonymous?.requestsPerDay ?? DEFAULTS.anonymousRequestsPerDay },
     limits: trafficLimits(config?.limits),
+    apiRates: apiRates(config?.limits),
     keepAliveMs: Math.round((config?.server?.keepAliveSeconds ?? DEFAULTS.keepAliveSeconds) * 1000),
     webhooks: buildWebhooks(config?.webhooks ?? {}, options.webhookSecrets ?? new Map()),
   }
@@ -101,6 +111,16 @@ function buildProvider(
   return withSecret(provider, apiKey)
 }
 
+/** Simulated providers take no keys. */
+function buildOwnKeys(merged: MergedCatalog, providers: ReadonlyMap<string, Provider>): Map<string, OwnKeyProvider> {
+  const found = new Map<string, OwnKeyProvider>()
+  for (const [id, provider] of providers) {
+    const baseUrls = ownBaseUrls(merged.providers.get(id)?.entry.ownKeys, provider.endpoints.keys())
+    if (baseUrls !== null && !provider.simulated) found.set(id, { provider, baseUrls })
+  }
+  return found
+}
+
 function tagOf(id: string, endpoints: ReadonlyMap<Protocol, string>): string {
   const lines = [...endpoints].map((endpoint) => endpoint.join(' ')).sort()
   return hashOf([id, ...lines].join('\n'), 8)
@@ -127,7 +147,7 @@ function buildWebhooks(entries: WebhookEntries, secrets: ReadonlyMap<string, str
 }
 
 /** Not enumerable, so that a provider in a log line, a JSON answer or an assertion message does not show it. */
-function withSecret(provider: Omit<Provider, 'apiKey'>, apiKey: string | undefined): Provider {
+export function withSecret(provider: Omit<Provider, 'apiKey'>, apiKey: string | undefined): Provider {
   return Object.defineProperty(provider, 'apiKey', { value: apiKey, enumerable: false }) as Provider
 }
 
@@ -151,15 +171,21 @@ function narrowedProviders(providers: ReadonlyMap<string, Provider>): FindProvid
   }
 }
 
-function buildModel(id: string, product: Product, entry: MergedModel, buildRoutes: BuildRoutes): Model {
+interface RouteBuilders {
+  readonly shared: BuildRoutes
+  readonly own: BuildRoutes
+}
+
+function buildModel(id: string, product: Product, entry: MergedModel, buildRoutes: RouteBuilders): Model {
   const free = entry.free === true
   const capabilities = definedOver(DEFAULTS.capabilities, entry.capabilities)
-  const routes = buildRoutes(id, entry)
+  const routes = buildRoutes.shared(id, entry)
+  const ownRoutes = buildRoutes.own(id, entry)
   return {
     id,
     product,
     name: entry.name ?? id,
-    protocol: entry.protocol ?? onlyProtocol(routes) ?? DEFAULTS.protocol,
+    protocol: entry.protocol ?? onlyProtocol(routes) ?? onlyProtocol(ownRoutes) ?? DEFAULTS.protocol,
     context: entry.context ?? DEFAULTS.context,
     maxOutput: entry.maxOutput ?? DEFAULTS.maxOutput,
     capabilities,
@@ -178,6 +204,7 @@ function buildModel(id: string, product: Product, entry: MergedModel, buildRoute
     originateCacheMarks: entry.originateCacheMarks ?? false,
     source: entry.source,
     routes,
+    ownRoutes,
   }
 }
 

@@ -74,10 +74,17 @@ function mergeProviders(builtIn: BuiltInCatalog, config: Config | null): Map<str
     merged.set(id, {
       entry: { ...shipped, ...entry, timeouts, quirks },
       addresses,
-      configured: entry !== undefined || shipped?.configured === true,
+      configured: isAccount(entry) || shipped?.configured === true,
     })
   }
   return merged
+}
+
+/** An entry that only says what workspaces may do gives the operator no account there. */
+export function isAccount(entry: ProviderEntry | undefined): boolean {
+  if (entry === undefined) return false
+  const names = Object.keys(entry)
+  return !(names.length === 1 && names[0] === 'ownKeys')
 }
 
 /** Where a provider is, or the reason why the entry does not say so. */

@@ -59,6 +59,29 @@ export interface Provider {
   readonly maxConnections: number
   /** What becomes of an answer whose client has left: read on for a short while, to learn what it cost, or broken off. */
   readonly onClientAbort: 'drain' | 'cancel'
+  /** Set where it is a workspace's own account there; absent for the operator's. */
+  readonly own?: OwnAccount
+}
+
+/** Which of a workspace's own keys an account is reached with. */
+export interface OwnAccount {
+  readonly credentialId: string
+  /** Set where its address is not the operator's own choice for every request, and so may lead nowhere private. */
+  readonly egress: { readonly allowPrivate: boolean } | null
+}
+
+/** An address that the operator lets workspaces choose for their own keys. */
+export interface OwnBaseUrl {
+  readonly url: string
+  readonly protocols: readonly Protocol[]
+  readonly region: string | undefined
+  readonly allowPrivate: boolean
+}
+
+/** A provider for which workspaces may bring keys of their own, whether or not the operator has one. */
+export interface OwnKeyProvider {
+  readonly provider: Provider
+  readonly baseUrls: readonly OwnBaseUrl[]
 }
 
 export interface Route {
@@ -108,6 +131,8 @@ export interface Model {
   readonly source: string | null
   /** Only routes to configured providers, each with an address at least; none: the model is listed nowhere. */
   readonly routes: readonly Route[]
+  /** Routes to providers that only workspaces with a key of their own there can be sent over. */
+  readonly ownRoutes: readonly Route[]
 }
 
 export interface WindowSpec {
@@ -153,8 +178,21 @@ export interface TrafficLimits {
   readonly loop: { readonly repeats: number; readonly seconds: number } | null
 }
 
+/** How often the API may be asked, by class of operation; null: as often as one likes. */
+export interface ApiRates {
+  /** Per person or key, or per address where neither is known. */
+  readonly read: RateLimit | null
+  readonly write: RateLimit | null
+  /** Per client address. */
+  readonly sign_in: RateLimit | null
+  /** What reaches out to a provider. */
+  readonly probe: RateLimit | null
+}
+
 export interface Catalog {
   readonly providers: ReadonlyMap<string, Provider>
+  /** Where workspaces may bring keys of their own, by provider id. */
+  readonly ownKeys: ReadonlyMap<string, OwnKeyProvider>
   /** Every model by product and bare id, also those without a route. */
   readonly models: Readonly<Record<Product, ReadonlyMap<string, Model>>>
   readonly plans: ReadonlyMap<string, Plan>
@@ -162,6 +200,7 @@ export interface Catalog {
   readonly aliases: ReadonlyMap<string, string>
   readonly anonymous: AnonymousLimit
   readonly limits: TrafficLimits
+  readonly apiRates: ApiRates
   /** How long a stream may be silent before it gets a sign of life; 0: none is sent. */
   readonly keepAliveMs: number
   /** Who is told of events. */

@@ -1,6 +1,6 @@
 /** What a well-formed `zendo.jsonc` may still get wrong: entries that contradict each other or lead nowhere. */
 import { PRODUCTS, type Protocol } from '../base/words.ts'
-import { addressesOf, type BuiltInCatalog, type MergedCatalog, mergeCatalog } from './catalog-merge.ts'
+import { addressesOf, type BuiltInCatalog, isAccount, type MergedCatalog, mergeCatalog } from './catalog-merge.ts'
 import type { ModelEntry, PerProductEntry, RouteEntry } from './config-model-schema.ts'
 import type { Config } from './config-schema.ts'
 
@@ -41,7 +41,7 @@ function checkProviders(config: Config, builtIn: BuiltInCatalog): ConfigFault[] 
     const addresses = addressesOf(shipped, entry)
     if (typeof addresses === 'string') return [{ path, reason: addresses }]
     const moved = entry.baseUrl !== undefined || entry.baseUrls !== undefined
-    if (shipped !== undefined && !addresses.simulated && !moved && entry.apiKey === undefined) {
+    if (shipped !== undefined && isAccount(entry) && !addresses.simulated && !moved && entry.apiKey === undefined) {
       return [{ path, reason: '"apiKey" is required' }]
     }
     return []

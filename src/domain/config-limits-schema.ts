@@ -1,6 +1,6 @@
 /** The schema of `limits`: how many requests, how many at once, how often the same; and what an absent key means. */
 import { z } from 'zod'
-import type { RateLimit, TrafficLimits } from './catalog.ts'
+import type { ApiRates, RateLimit, TrafficLimits } from './catalog.ts'
 import { count } from './config-values.ts'
 
 /** Chosen so that no honest agent meets them; the reason of each stands in its description below. */
@@ -8,6 +8,7 @@ const LIMIT_DEFAULTS = {
   key: { requestsPerMinute: null, inFlight: 200 },
   address: { requestsPerMinute: 600 },
   loop: { repeats: 20, seconds: 60 },
+  api: { read: 600, write: 120, signIn: 30, probe: 10 },
   burst: 100,
 } as const
 
@@ -59,10 +60,21 @@ const loopLimits = z.strictObject({
     .meta({ default: LIMIT_DEFAULTS.loop.seconds }),
 })
 
+const apiRate = (byDefault: number, what: string) =>
+  requestsPerMinute.describe(`${what} a minute, and as many at once; 0 or null: no limit.`).meta({ default: byDefault })
+
+const apiLimits = z.strictObject({
+  read: apiRate(LIMIT_DEFAULTS.api.read, 'Readings by one person or key'),
+  write: apiRate(LIMIT_DEFAULTS.api.write, 'Changes by one person or key'),
+  signIn: apiRate(LIMIT_DEFAULTS.api.signIn, 'Steps of signing in from one client address (IPv6: per /64)'),
+  probe: apiRate(LIMIT_DEFAULTS.api.probe, 'Requests by one person or key that make Zendo ask a provider'),
+})
+
 export const limitsEntry = z.strictObject({
   key: keyLimits.optional().describe('For each key.'),
   address: addressLimits.optional().describe('For each client address, where there is no valid key.'),
   loop: loopLimits.optional().describe('Against agents that send the same request again and again.'),
+  api: apiLimits.optional().describe('For the API that people and scripts manage the gateway by.'),
 })
 
 export type LimitsEntry = z.infer<typeof limitsEntry>
@@ -83,4 +95,13 @@ function rateLimit(entry: NonNullable<LimitsEntry['address']>, byDefault: number
   const { requestsPerMinute = byDefault } = entry
   if (requestsPerMinute === null || requestsPerMinute === 0) return null
   return { requestsPerMinute, burst: entry.burst ?? Math.min(LIMIT_DEFAULTS.burst, requestsPerMinute) }
+}
+
+/** How often the API may be asked, with defaults where the file says nothing. */
+export function apiRates({ api = {} }: LimitsEntry = {}): ApiRates {
+  const byDefault = LIMIT_DEFAULTS.api
+  const { read = byDefault.read, write = byDefault.write, signIn = byDefault.signIn, probe = byDefault.probe } = api
+  const rateOf = (perMinute: number | null): RateLimit | null =>
+    perMinute === null || perMinute === 0 ? null : { requestsPerMinute: perMinute, burst: perMinute }
+  return { read: rateOf(read), write: rateOf(write), sign_in: rateOf(signIn), probe: rateOf(probe) }
 }

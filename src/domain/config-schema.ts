@@ -3,9 +3,12 @@ import { z } from 'zod'
 import { PROTOCOLS } from '../base/words.ts'
 import { DEFAULTS, flag, protocol } from './config-defaults.ts'
 import { limitsEntry } from './config-limits-schema.ts'
+import { mailEntry } from './config-mail-schema.ts'
 import { modelEntry } from './config-model-schema.ts'
+import { ownKeysEntry } from './config-own-keys-schema.ts'
 import { planEntry } from './config-plan-schema.ts'
 import { providerQuirks } from './config-quirks-schema.ts'
+import { signInEntry } from './config-sign-in-schema.ts'
 import {
   addressRange,
   baseUrl,
@@ -55,6 +58,11 @@ export const providerEntry = z.strictObject({
     .optional()
     .describe(
       'The credential: `env:NAME`, `file:path` (relative to this file) or the value itself. Never shown again.',
+    ),
+  ownKeys: ownKeysEntry
+    .optional()
+    .describe(
+      'Whether workspaces may bring keys of their own for this provider, and for which other addresses; `false`: they may not. A built-in provider needs no `apiKey` of the operator for that.',
     ),
   region: text(64).optional().describe('Where requests are processed, as shown to clients: `eu`, `us`.'),
   retention: text(64)
@@ -130,6 +138,8 @@ export const configSchema = z.strictObject({
     ),
   server: server.optional().describe('The HTTP server.'),
   webhooks: webhookEntries.optional(),
+  mail: mailEntry.optional(),
+  signIn: signInEntry.optional().describe('How people sign in; see `docs/guides/sign-in.md`.'),
 })
 
 export type Config = z.infer<typeof configSchema>

@@ -24,8 +24,14 @@ export const NPM_OF: Readonly<Record<Protocol, string>> = {
  * every protocol; and by their own id, which an alias of the same name would take. Newest first, then by id; simulated
  * ones last.
  */
-export function listedModels(catalog: Catalog, product: Product): Model[] {
+export function listedModels(
+  catalog: Catalog,
+  product: Product,
+  /** The model as its caller has it, where that is not as everybody has it. */
+  seen: (model: Model) => Model = (model) => model,
+): Model[] {
   return [...catalog.models[product].values()]
+    .map(seen)
     .filter((model) => model.routes.length > 0 && !catalog.aliases.has(model.id))
     .sort((a, b) => rank(a) - rank(b) || compare(b.releaseDate ?? '', a.releaseDate ?? '') || compare(a.id, b.id))
 }

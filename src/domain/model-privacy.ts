@@ -22,6 +22,11 @@ function retentionOf(providers: readonly Provider[]): string | null {
   return claims.reduce((longest, claim) => (days(claim) > days(longest) ? claim : longest))
 }
 
+/** Whether a provider declares that it keeps no prompts; one that says nothing does not. */
+export function keepsNothing({ retention }: Pick<Provider, 'retention'>): boolean {
+  return retention !== undefined && days(retention) === 0
+}
+
 /** `zero` and `none` are no days, `30d` and `30 days` thirty; any other wording counts as the longest. */
 function days(claim: string): number {
   if (/^(?:zero|none|0)$/i.test(claim)) return 0

@@ -1,4 +1,5 @@
 /** How people may sign in, and how mail leaves, as the configuration says it; secrets resolved. */
+import type { SignInEntry } from './config-sign-in-schema.ts'
 
 export interface SignInConfig {
   /** Whether e-mail and password are taken. An operator's always are: somebody must get in when all else is down. */
@@ -29,7 +30,7 @@ export interface IdentityProvider {
 
 /** What the provider's groups mean here; looked at whenever somebody signs in. */
 export interface RoleMap {
-  /** The claim with the groups, such as `groups`. */
+  /** The claim with the groups, such as `groups`, or the way to it: `realm_access.roles`. */
   readonly claim: string
   /** Members of one of these run the instance. */
   readonly operators: readonly string[]
@@ -50,3 +51,69 @@ export interface MailConfig {
 
 /** What an instance has that configures nothing. */
 export const DEFAULT_SIGN_IN: SignInConfig = { password: true, registration: 'invite', providers: [] }
+
+/** Providers whose issuer everybody shares. */
+export const KNOWN_ISSUERS: ReadonlyMap<string, string> = new Map([
+  ['google', 'https://accounts.google.com'],
+  ['github', 'https://github.com'],
+])
+
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['google', 'Google'],
+  ['github', 'GitHub'],
+])
+const OIDC_SCOPES = ['openid', 'email', 'profile']
+const GITHUB_SCOPES = ['read:user', 'user:email']
+
+/** Nobody is in between: there plain HTTP does. */
+export function isLoopbackUrl({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** `entry` has passed its schema; `secrets` holds the client secret of each provider, by its id. */
+export function buildSignIn(entry: SignInEntry | undefined, secrets: ReadonlyMap<string, string>): SignInConfig {
+  return {
+    password: entry?.password ?? DEFAULT_SIGN_IN.password,
+    registration: entry?.registration ?? DEFAULT_SIGN_IN.registration,
+    providers: Object.entries(entry?.providers ?? {}).map(([id, provider]) =>
+      buildProvider(id, provider, secrets.get(id) ?? ''),
+    ),
+  }
+}
+
+function buildProvider(
+  id: string,
+  entry: NonNullable<SignInEntry['providers']>[string],
+  clientSecret: string,
+): IdentityProvider {
+  const kind = id === 'github' ? 'github' : 'oidc'
+  const scopes = entry.scopes ?? (kind === 'github' ? GITHUB_SCOPES : OIDC_SCOPES)
+  const provider: Omit<IdentityProvider, 'clientSecret'> = {
+    id,
+    name: entry.name ?? NAMES.get(id) ?? id,
+    kind,
+    issuer: entry.issuer ?? KNOWN_ISSUERS.get(id) ?? '',
+    clientId: entry.clientId,
+    scopes: kind === 'oidc' ? [...new Set(['openid', ...scopes])] : scopes,
+    domains: entry.domains ?? null,
+    provisions: entry.provisions ?? false,
+    roles: entry.roles === undefined ? null : buildRoleMap(entry.roles),
+  }
+  return Object.defineProperty(provider, 'clientSecret', { value: clientSecret, enumerable: false }) as IdentityProvider
+}
+
+function buildRoleMap({
+  claim,
+  operators,
+  workspaces,
+}: NonNullable<NonNullable<SignInEntry['providers']>[string]['roles']>): RoleMap {
+  return {
+    claim: claim ?? 'groups',
+    operators: operators ?? [],
+    workspaces: Object.entries(workspaces ?? {}).map(([workspace, { admins, members }]) => ({
+      workspace,
+      admins: admins ?? [],
+      members: members ?? [],
+    })),
+  }
+}

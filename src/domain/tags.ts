@@ -5,7 +5,7 @@
  * sets of tags are then equal texts, and one tag is found in it by its text with both commas.
  */
 
-const MAX_TAGS = 10
+export const MAX_TAGS = 10
 /** Letters, digits and `_ . : = / -`, 64 at most. */
 const TAG = /^[\w.:=/-]{1,64}$/
 
@@ -18,11 +18,32 @@ export function isTag(text: string): boolean {
  * tenth, is left out: a request is not refused for how it is labelled.
  */
 export function formatTags(header: string | undefined): string | null {
-  if (header === undefined) return null
-  const tags = header
+  return header === undefined ? null : storedTags(readTags(header))
+}
+
+/**
+ * The tags of a request by its key and its header, in the stored form. Those of the key stand on each of its requests:
+ * they come first, and the header cannot say anything else under a name that the key has a tag of.
+ */
+export function mergeTags(ofKey: readonly string[], header: string | undefined): string | null {
+  if (ofKey.length === 0) return formatTags(header)
+  const taken = new Set(ofKey.map(nameOf))
+  return storedTags([...ofKey, ...readTags(header ?? '').filter((tag) => !taken.has(nameOf(tag)))])
+}
+
+function readTags(header: string): string[] {
+  return header
     .split(',')
     .map((text) => text.trim())
     .filter(isTag)
+}
+
+/** `team` of `team=core`. */
+function nameOf(tag: string): string {
+  return tag.split('=', 1)[0] as string
+}
+
+function storedTags(tags: readonly string[]): string | null {
   const kept = [...new Set(tags)].slice(0, MAX_TAGS).sort()
   return kept.length === 0 ? null : `,${kept.join(',')},`
 }

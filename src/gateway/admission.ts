@@ -111,6 +111,7 @@ function commandOf(gateway: Gateway, call: Call, size: RequestSize, provider: st
       priceVersion: model.price?.version ?? null,
       weightPpm: model.weightPpm,
       provider,
+      ...accountFacts(call, provider),
       idempotencyKey: owner ? idempotencyKey : null,
       bodyDigest: owner && idempotencyKey !== null ? digest(gateway.addressSalt, request.body) : null,
       createdAtMs: nowMs,
@@ -123,9 +124,19 @@ function commandOf(gateway: Gateway, call: Call, size: RequestSize, provider: st
   }
 }
 
+/** Of a provider that a call was or is to be sent to: where it is, and with which of the workspace's own keys. */
+export function accountFacts(
+  { destinations }: Call,
+  providerId: string,
+): { readonly region: string | null; readonly credentialId: string | null } {
+  const provider = destinations.find(({ route }) => route.provider.id === providerId)?.route.provider
+  return { region: provider?.region ?? null, credentialId: provider?.own?.credentialId ?? null }
+}
+
 /** What may pay, in order. @throws AppError plan_required */
 function sourcesOf(call: Call): Source[] {
   const { owner, product } = call.request
+  if (call.account === 'workspace') return [{ kind: 'byok' }]
   if (call.model.free) return [{ kind: 'free' }]
   if (!owner) throw new Error('a metered model was called without an owner')
   if (product === 'zen') return [{ kind: 'balance' }]
@@ -143,8 +154,8 @@ function planRequired(call: Call): AppError {
   )
 }
 
-function holdSizeOf({ model, fields }: Call, { bytes, maxOutput, smallestCap }: RequestSize): HoldSize {
-  if (model.free) return NOTHING_TO_HOLD
+function holdSizeOf({ model, fields, account }: Call, { bytes, maxOutput, smallestCap }: RequestSize): HoldSize {
+  if (model.free || account === 'workspace') return NOTHING_TO_HOLD
   return sizeHold(model, {
     // What the vendor has kept is not in the body.
     promptBound: fields.namesKeptContent ? model.context : promptBound(bytes, model),

@@ -12,6 +12,7 @@ import type { UpstreamExchange, UpstreamFailure, UpstreamReceiver } from '../ups
 import { isEncoded, isEventStream, isJson, returnedHeaders } from '../upstream/headers.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Exchange } from './exchange.ts'
+import { ownKeyFailure } from './own-key-error.ts'
 import type { WholeAnswer } from './relay-json.ts'
 import { StreamRelay } from './relay-stream.ts'
 import { renderReply } from './render-reply.ts'
@@ -85,6 +86,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
         body,
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
+        egress: provider.own?.egress ?? null,
       },
       this,
     )
@@ -205,7 +207,10 @@ class Attempt implements UpstreamReceiver, Interruptible {
       reason,
       status: this.#status === 0 ? null : this.#status,
     }
-    if (reason === 'operator') {
+    // Whose key it is has it to mend, and the operator nothing.
+    if (this.#dispatch.route.provider.own) {
+      gateway.log.info(failure, "a provider failed before an answer to a workspace's own key")
+    } else if (reason === 'operator') {
       gateway.operatorEvents.upstreamAccount(failure.provider, failure.status)
       gateway.log.error(failure, 'the provider refused its credential or account; check its key and balance')
     } else {
@@ -226,10 +231,18 @@ class Attempt implements UpstreamReceiver, Interruptible {
   #finish(end: AttemptEnd): void {
     if (this.#over) return
     this.#over = true
+    this.#reportOwnKey(end)
     this.#exchange.attempt = null
     this.#stopDraining?.()
     this.#exchange.reply.response.off('close', this.#onClose)
     this.#resolve(end)
+  }
+
+  /** An own key that fails is for the workspace's admins to see. */
+  #reportOwnKey(end: AttemptEnd): void {
+    const { own, id } = this.#dispatch.route.provider
+    const failure = own && !this.#exchange.clientGone ? ownKeyFailure(id, this.#status || null, end) : null
+    if (own && failure) this.#exchange.gateway.ownKeys.report(own.credentialId, failure.reason)
   }
 
   #clientClosed(): void {

@@ -1,5 +1,6 @@
 /** Turns what a client sent into a call: whose it is, for which model, over which routes. Refuses by the error table. */
 import { AppError } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
 import type { Product } from '../base/words.ts'
 import { ANONYMOUS_KEY } from '../domain/api-key.ts'
 import { bareModelId, type Catalog, type Model } from '../domain/catalog.ts'
@@ -9,7 +10,8 @@ import type { KeyOwner } from '../store/key.ts'
 import { chooseDestinations, type Destination } from './destination.ts'
 import type { Gateway } from './gateway.ts'
 import type { InferenceRequest } from './inference-request.ts'
-import { checkKey } from './permission.ts'
+import { hasOwnKeyFor } from './own-keys.ts'
+import { checkKey, checkModel } from './permission.ts'
 
 /** A request that may be paid for and sent: its owner is known unless the model is free. */
 export interface Call {
@@ -19,18 +21,52 @@ export interface Call {
   readonly model: Model
   /** Never empty; in the order in which they are tried. */
   readonly destinations: readonly Destination[]
+  /** Whose accounts these are: then a workspace pays its provider itself, and nothing here. */
+  readonly account: 'operator' | 'workspace'
+  /** The same call over the operator's accounts, for when the workspace's own fail; null: it ends with them. */
+  readonly instead: ((failure: string) => Call) | null
+  /** Why the workspace's own key did not serve: `acme: refused (401)`; null when none was asked. */
+  readonly ownKeyFailure: string | null
 }
 
-/** @throws AppError missing_key, invalid_request, model_not_found, unsupported_feature */
+/** @throws AppError missing_key, invalid_request, model_not_found, model_disabled, policy_denied, unsupported_feature */
 export function readCall(gateway: Gateway, request: InferenceRequest, options: ReadRequestOptions = {}): Call {
   const fields = readRequest(request.protocol, request.body, { ...options, path: request.path })
   const catalog = gateway.catalog()
-  const model = findModel(catalog, request.product, fields.model)
-  if (!request.owner && !model.anonymous) throw missingKey()
+  const model = findModel(catalog, request.product, fields.model, request.owner)
+  if (request.owner) checkModel(request.owner, model)
+  else if (!model.anonymous) throw missingKey()
   if (!request.owner && fields.namesKeptContent) {
     throw new AppError('unsupported_feature', 'Without a key, what a vendor has kept cannot be referred to.')
   }
-  return { request, fields, catalog, model, destinations: chooseDestinations(gateway, model, request, fields) }
+  return (
+    overOwnAccounts(gateway, { request, fields, catalog, model }) ??
+    overOperator(gateway, { request, fields, catalog, model })
+  )
+}
+
+type Asked = Pick<Call, 'request' | 'fields' | 'catalog' | 'model'>
+
+function overOperator(gateway: Gateway, asked: Asked, ownKeyFailure: string | null = null): Call {
+  const destinations = chooseDestinations(gateway, asked.model, asked.request, asked.fields)
+  return { ...asked, destinations, account: 'operator', instead: null, ownKeyFailure }
+}
+
+/** Null where no own key has a part in it; the operator's accounts where the own ones cannot be asked but may be gone on from. */
+function overOwnAccounts(gateway: Gateway, asked: Asked): Call | null {
+  const { request, catalog, model, fields } = asked
+  const reach = gateway.ownKeys.reach(catalog, model, request.owner)
+  if (!reach) return null
+  const instead = (failure: string): Call =>
+    overOperator(gateway, { ...asked, request: { ...request, id: newId('req', gateway.clock()) } }, failure)
+  if (reach.routes.length === 0) return overOperator(gateway, asked, 'not allowed on this gateway')
+  try {
+    const destinations = chooseDestinations(gateway, { ...model, routes: reach.routes }, request, fields)
+    return { ...asked, destinations, account: 'workspace', instead: reach.goesOn ? instead : null, ownKeyFailure: null }
+  } catch (error) {
+    if (!reach.goesOn || !(error instanceof AppError)) throw error
+    return overOperator(gateway, asked, 'cannot serve this request')
+  }
 }
 
 /** The owner of a key; null for none and for the public one. @throws AppError invalid_key, key_disabled, storage_unavailable */
@@ -38,7 +74,9 @@ export async function findOwner(gateway: Gateway, key: string | null): Promise<K
   if (key === null || key === ANONYMOUS_KEY) return null
   const owner = await gateway.keys.find(key)
   if (!owner) throw new AppError('invalid_key', 'This API key is not known here. Check that it was copied whole.')
-  checkKey(owner, gateway.clock())
+  const nowMs = gateway.clock()
+  checkKey(owner, nowMs)
+  gateway.keys.noteUse(owner.keyId, nowMs)
   return owner
 }
 
@@ -50,24 +88,24 @@ export function missingKey(): AppError {
 }
 
 /** The model a client means, by bare or prefixed id or alias. @throws AppError model_not_found */
-export function findModel(catalog: Catalog, product: Product, requested: string): Model {
+export function findModel(catalog: Catalog, product: Product, requested: string, owner: KeyOwner | null = null): Model {
   const id = bareModelId(catalog, requested)
-  const model = offeredModel(catalog, product, id)
+  const model = offeredModel(catalog, product, id, owner)
   if (model) return model
   const other: Product = product === 'zen' ? 'go' : 'zen'
   throw new AppError(
     'model_not_found',
-    offeredModel(catalog, other, id)
+    offeredModel(catalog, other, id, owner)
       ? `The model ${quoted(requested)} is not offered on ${product}, but it is on ${other}.`
       : `The model ${quoted(requested)} is not offered here. GET ${basePath(product)}/models lists what is.`,
     { param: 'model' },
   )
 }
 
-/** A model of the catalogue is on offer once a configured provider has it. */
-function offeredModel(catalog: Catalog, product: Product, id: string): Model | undefined {
+/** A model of the catalogue is on offer once a configured provider has it, or one that the workspace has a key for. */
+function offeredModel(catalog: Catalog, product: Product, id: string, owner: KeyOwner | null): Model | undefined {
   const model = catalog.models[product].get(id)
-  return model && model.routes.length > 0 ? model : undefined
+  return model && (model.routes.length > 0 || hasOwnKeyFor(catalog, model, owner)) ? model : undefined
 }
 
 /** A model name as it may stand in a message: short, and without control characters. */

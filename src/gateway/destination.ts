@@ -7,6 +7,7 @@ import { lastTokens } from '../protocol/signatures.ts'
 import { openSeal, openSealBase64 } from '../protocol/translation/seal.ts'
 import type { Gateway } from './gateway.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import { permittedRoutes } from './permission.ts'
 import { scopeOf } from './scope.ts'
 
 /** A route and the protocol spoken on it: the client's own (then the answer is relayed), or one it is translated to. */
@@ -21,7 +22,7 @@ const PREFERENCE: readonly Protocol[] = ['anthropic-messages', 'openai-responses
 /**
  * The account that signed what this very request gives back comes first, since no other can read it; then by priority,
  * what speaks the client's protocol before what must be translated, and a draw by weight.
- * @throws AppError unsupported_feature for an answer to go on from that nobody here has
+ * @throws AppError policy_denied; unsupported_feature for an answer to go on from that nobody here has
  */
 export function chooseDestinations(
   gateway: Gateway,
@@ -29,7 +30,8 @@ export function chooseDestinations(
   request: InferenceRequest,
   fields: RequestFields,
 ): Destination[] {
-  const ordered = orderRoutes(model.routes, request.session ?? request.id).map((route) => ({
+  const routes = permittedRoutes(request.owner, model.routes)
+  const ordered = orderRoutes(routes, request.session ?? request.id).map((route) => ({
     route,
     protocol: protocolFor(route, model, request.protocol),
   }))

@@ -72,12 +72,16 @@ export function prepareDispatch(
     path: pathOf(protocol, route.upstreamModel, fields.stream, form),
     headers: upstreamHeaders(protocol, route.provider, forwarded.headers),
     form,
-    warnings,
+    warnings: call.ownKeyFailure === null ? warnings : [unusedKey(call.ownKeyFailure), ...warnings],
     isTranslated,
     stripsUsage:
       protocol === 'openai-chat' && !isTranslated && fields.stream && !fields.asksUsage && !request.includeCost,
     quirks,
   }
+}
+
+function unusedKey(failure: string): Warning {
+  return { action: 'unused', field: `own key: ${failure}` }
 }
 
 function pathOf(protocol: Protocol, model: string, stream: boolean, form: StreamForm): string {

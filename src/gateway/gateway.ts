@@ -9,6 +9,7 @@ import type { UpstreamClient } from '../upstream/client.ts'
 import type { Drains } from './drains.ts'
 import type { KeyCache } from './key-cache.ts'
 import type { OperatorEvents } from './operator-events.ts'
+import type { OwnKeys } from './own-keys.ts'
 import type { ThoughtStore } from './thought-store.ts'
 import type { Traffic } from './traffic.ts'
 import type { UnderWay } from './under-way.ts'
@@ -23,6 +24,7 @@ export interface Gateway {
   readonly keys: KeyCache
   readonly traffic: Traffic
   readonly operatorEvents: OperatorEvents
+  readonly ownKeys: OwnKeys
   readonly upstream: UpstreamClient
   readonly underWay: UnderWay
   readonly thoughts: ThoughtStore

@@ -3,7 +3,7 @@ import { AppError } from '../base/errors.ts'
 import { failpoint } from '../base/failpoint.ts'
 import { readUpstreamError } from '../protocol/upstream-error.ts'
 import { type Admission, admit, coversSize, refuseEarly } from './admission.ts'
-import { type AttemptEnd, attemptDispatch, type FailureReason } from './attempt.ts'
+import { type AttemptEnd, attemptDispatch } from './attempt.ts'
 import { type Call, readCall } from './call.ts'
 import { ClientStream } from './client-stream.ts'
 import type { Destination } from './destination.ts'
@@ -11,6 +11,8 @@ import { type Dispatch, prepareDispatch } from './dispatch.ts'
 import { type ClientReply, type Exchange, fundingHeaders, warningHeaders } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
 import type { InferenceRequest } from './inference-request.ts'
+import { type OwnKeyFailure, ownKeyFailure, withOwnKeyFailure } from './own-key-error.ts'
+import { withheldFrom } from './permission.ts'
 import { redactProvider } from './redact.ts'
 import { rejection } from './rejection.ts'
 import { relayAnswer, relayRejection, releaseUnanswered, type WholeAnswer } from './relay-json.ts'
@@ -38,7 +40,26 @@ export async function handleInference(gateway: Gateway, request: InferenceReques
   }
 }
 
+/** Where the workspace's own keys fail and the operator's accounts may serve, it is admitted a second time, and told so. */
 async function answerCall(gateway: Gateway, call: Call, reply: ClientReply): Promise<void> {
+  const failure = await answerOver(gateway, call, reply)
+  if (failure === null) return
+  try {
+    const again = call.instead?.(failure.note)
+    if (again) await answerOver(gateway, again, withRequestId(reply, again.request.id))
+  } catch (error) {
+    throw error instanceof AppError ? withOwnKeyFailure(failure.error, error) : error
+  }
+}
+
+/** The answer names the row that it stands on. */
+function withRequestId({ response, headers }: ClientReply, id: string): ClientReply {
+  const at = headers.indexOf('x-request-id') + 1
+  return { response, headers: headers.map((value, index) => (index === at ? id : value)) }
+}
+
+/** Resolves with why the workspace's own keys did not serve, where it may go on without them; else with null. */
+async function answerOver(gateway: Gateway, call: Call, reply: ClientReply): Promise<OwnKeyFailure | null> {
   const { request } = call
   if (isDearToTranslate(call)) await refuseEarly(gateway, call)
   // Before any money is held: what no upstream can be asked is refused, and what is held is the cost of what is sent.
@@ -54,7 +75,15 @@ async function answerCall(gateway: Gateway, call: Call, reply: ClientReply): Pro
   gateway.underWay.add(entry)
   try {
     await clampDispatch(exchange)
-    await tellEnd(exchange, await tryDestinations(exchange, later))
+    const end = await tryDestinations(exchange, later)
+    const failure = ownFailure(exchange, end)
+    if (failure && mayGoOn(exchange)) {
+      exchange.client?.stop()
+      await releaseUnanswered(exchange, failure.error, 'upstream_failed')
+      return failure
+    }
+    await tellEnd(exchange, end, failure)
+    return null
   } catch (error) {
     // A fault of ours must not leave the hold; where the request has ended already, this changes nothing.
     if (!(error instanceof AppError)) await releaseUnanswered(exchange, null, 'operator_fault')
@@ -63,10 +92,22 @@ async function answerCall(gateway: Gateway, call: Call, reply: ClientReply): Pro
       gateway.log.error({ requestId: request.id, err: error }, 'a request failed unexpectedly')
     writeStreamError(exchange, error instanceof AppError ? error : internalError(error))
     endStream(exchange, false)
+    return null
   } finally {
     exchange.client?.stop()
     gateway.underWay.delete(entry)
   }
+}
+
+function ownFailure(exchange: Exchange, end: AttemptEnd): OwnKeyFailure | null {
+  if (exchange.clientGone || exchange.interrupted) return null
+  const { provider } = exchange.dispatch.route
+  return provider.own ? ownKeyFailure(provider.id, exchange.attempts.at(-1)?.status ?? null, end) : null
+}
+
+/** Once a head is out that says who pays, nobody else does. */
+function mayGoOn({ admission, client }: Exchange): boolean {
+  return admission.call.instead !== null && client?.begun !== true
 }
 
 /** Where less can be paid for than was asked for, less is asked of the upstream. @throws AppError once the hold is given back */
@@ -176,9 +217,14 @@ function nextDispatch({ gateway, admission }: Exchange, queue: Destination[]): D
   return null
 }
 
-async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
+/** `own`: how the workspace's own key failed. */
+async function tellEnd(exchange: Exchange, end: AttemptEnd, own: OwnKeyFailure | null): Promise<void> {
   // From here on it is decided whether a head of a stream is out: no sign of life may send one while money is moved.
   exchange.client?.stop()
+  if (own) {
+    await releaseUnanswered(exchange, own.error, 'upstream_failed')
+    throw own.error
+  }
   switch (end.kind) {
     case 'streamed':
       return
@@ -192,7 +238,7 @@ async function tellEnd(exchange: Exchange, end: AttemptEnd): Promise<void> {
         await releaseUnanswered(exchange, interrupted(), 'operator_fault')
         throw interrupted()
       }
-      const error = failureError(end.reason, end.retryAfterSeconds)
+      const error = failureError(exchange.admission.call, end)
       await releaseUnanswered(exchange, error, 'upstream_failed')
       throw error
     }
@@ -214,22 +260,24 @@ async function tellRejection(exchange: Exchange, answer: WholeAnswer): Promise<v
 function redact(exchange: Exchange, answer: WholeAnswer): Buffer | null {
   const text = answer.body.toString()
   if (!/^\s*[[{]/.test(text)) return null
-  const redacted = redactProvider(exchange.admission.call.catalog.providers.get(answer.provider), text)
+  const operators = exchange.admission.call.catalog.providers.get(answer.provider)
+  const redacted = redactProvider(exchange.dispatch.route.provider, redactProvider(operators, text))
   return redacted === text ? answer.body : Buffer.from(redacted)
 }
 
-function failureError(reason: FailureReason, retryAfterSeconds: number | null): AppError {
+function failureError(call: Call, { reason, retryAfterSeconds }: Extract<AttemptEnd, { kind: 'failed' }>): AppError {
   if (reason === 'busy') {
     return new AppError('overloaded', 'All connections to this model are in use. Try again in a moment.', {
       retryAfterSeconds: 1,
     })
   }
   const late = reason === 'headers_timeout' || reason === 'idle_timeout' || reason === 'total_timeout'
-  return new AppError(
-    'upstream_unavailable',
-    late
-      ? 'The model did not answer in time. Nothing was charged.'
-      : 'The model cannot be reached right now. Nothing was charged.',
-    { cause: reason, retryAfterSeconds: Math.min(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS) },
-  )
+  const what = late ? 'The model did not answer in time.' : 'The model cannot be reached right now.'
+  const others = withheldFrom(call.request.owner, call.model)
+  const more = others ? ` It has other providers, but by the workspace's policy ${others.why}.` : ''
+  return new AppError('upstream_unavailable', `${what} Nothing was charged.${more}`, {
+    cause: reason,
+    retryAfterSeconds: Math.min(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS),
+    ...(others && { metadata: { reason: others.reason } }),
+  })
 }

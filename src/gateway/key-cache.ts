@@ -3,6 +3,7 @@ import { hashKey, isWellFormedKey } from '../domain/api-key.ts'
 import { LATE, SYSTEM_TIMERS, type Timers, within } from '../ledger/timers.ts'
 import { type Database, storageFailure } from '../store/database.ts'
 import { type KeyOwner, loadKeyOwner } from '../store/key.ts'
+import { saveKeyUses } from '../store/key-use.ts'
 
 export interface KeyCache {
   /**
@@ -10,6 +11,10 @@ export interface KeyCache {
    * @throws AppError storage_unavailable when it must be looked up and cannot: that says nothing about the key.
    */
   find(key: string): Promise<KeyOwner | undefined>
+  /** That a key was used now, to be written later. */
+  noteUse(keyId: string, nowMs: number): void
+  /** Writes what was noted since the last time; what cannot be written is kept for the next. @throws AppError storage_unavailable */
+  saveUses(): Promise<void>
   /** Forgets everything: keys, seats, caps or settings have changed. */
   clear(): void
 }
@@ -21,6 +26,7 @@ const LOOK_UP_MS = 1000
 export function createKeyCache(database: Database, timers: Timers = SYSTEM_TIMERS): KeyCache {
   // Keyed by the whole hash: a part of it could be shared by two keys.
   const owners = new Map<string, KeyOwner>()
+  let uses = new Map<string, number>()
   let revision = 0
   return {
     async find(key) {
@@ -37,6 +43,19 @@ export function createKeyCache(database: Database, timers: Timers = SYSTEM_TIMER
         owners.set(hash, owner)
       }
       return owner
+    },
+    noteUse(keyId, nowMs) {
+      uses.set(keyId, nowMs)
+    },
+    async saveUses() {
+      const taken = uses
+      uses = new Map()
+      try {
+        await saveKeyUses(database, taken)
+      } catch (error) {
+        uses = new Map([...taken, ...uses])
+        throw error
+      }
     },
     clear() {
       revision++

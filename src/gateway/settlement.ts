@@ -6,7 +6,7 @@ import type { Protocol } from '../base/words.ts'
 import { CHARGE_POLICY_VERSION, chargeableUsage, type Delivery, type Outcome } from '../domain/charge-policy.ts'
 import { chargeForUsage } from '../domain/price.ts'
 import type { AttemptRecord, RequestEnd } from '../store/request.ts'
-import type { Admission } from './admission.ts'
+import { type Admission, accountFacts } from './admission.ts'
 import type { Gateway } from './gateway.ts'
 
 /** How a request ended, as the relay saw it. */
@@ -44,7 +44,7 @@ export async function settle(gateway: Gateway, admission: Admission, result: Req
   await admission.growing
   if (cost > admission.hold) await growHold(gateway, admission, minUsd(cost, admission.maxHold))
   const charged = minUsd(cost, admission.hold)
-  if (cost > charged) reportWriteOff(gateway, admission, cost - charged)
+  if (cost > charged && admission.holding.funding !== 'byok') reportWriteOff(gateway, admission, cost - charged)
   const end = endOf(gateway, admission, result, { chargeable, usage, estimated, cost, charged })
   const ended = await gateway.ledger.end({
     ...{ kind: 'end', holding: admission.holding, end },
@@ -100,6 +100,7 @@ function endOf(gateway: Gateway, admission: Admission, result: RequestResult, pr
     status,
     errorCode,
     provider,
+    ...(provider !== null && accountFacts(admission.call, provider)),
     upstreamId,
     upstreamProtocol,
     warnings,

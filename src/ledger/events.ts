@@ -34,7 +34,7 @@ export function eventsOf(
     if (command.kind !== 'end' || typeof result !== 'object' || !('kind' in result) || result.kind !== 'ended') return
     const { holding, end } = command
     if (!firsts.has(end)) return
-    if (end.cost > result.charged) events.push(writeOffEvent(command, result.charged))
+    if (holding.funding !== 'byok' && end.cost > result.charged) events.push(writeOffEvent(command, result.charged))
     if (result.charged === ZERO_USD) return
     for (const id of holding.meters) meters.set(id, end.endedAtMs)
     if (holding.funding === 'balance' && holding.accountId !== null) balances.set(holding.accountId, command)

@@ -44,7 +44,7 @@ function fits(constraint: Constraint, hold: NanoUsd): boolean {
 }
 
 function tryHold(books: Books, command: HoldCommand, source: Source, rule: CoverRule): HoldResult | null {
-  if (source.kind === 'free')
+  if (source.kind === 'free' || source.kind === 'byok')
     return accept(books, command, source, { hold: ZERO_USD, maxHold: ZERO_USD, output: null }, [])
   const constraints = constraintsOf(books, command, source)
   const cover = rule(command, constraints)

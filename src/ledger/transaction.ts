@@ -5,6 +5,7 @@
  * request holds the lock of its workspace's balance, so these need none of their own.
  */
 import { failpoint } from '../base/failpoint.ts'
+import type { Funding } from '../base/words.ts'
 import type { EventType, NewEvent } from '../domain/event.ts'
 import { type AccountRow, addToSystemAccount, insertTransfers, lockAccount, saveAccount } from '../store/account.ts'
 import { countAnonymousUse } from '../store/anonymous-use.ts'
@@ -116,10 +117,14 @@ async function load(sql: Sql, commands: readonly Command[]): Promise<Loaded> {
 
 /** Null for what no money moves for, unless its idempotency key must be seen by one at a time. */
 function accountOf(command: Command): string | null {
-  if (command.kind !== 'hold') return command.holding.funding === 'free' ? null : command.holding.accountId
+  if (command.kind !== 'hold') return isUnpaid(command.holding.funding) ? null : command.holding.accountId
   const { request, sources } = command
-  const isMetered = sources.some(({ kind }) => kind !== 'free')
+  const isMetered = sources.some(({ kind }) => !isUnpaid(kind))
   return isMetered || request.idempotencyKey !== null ? request.accountId : null
+}
+
+function isUnpaid(funding: Funding): boolean {
+  return funding === 'free' || funding === 'byok'
 }
 
 async function lockAccounts(sql: Sql, commands: readonly Command[]): Promise<AccountRow[]> {

@@ -16,8 +16,11 @@ import type { WireObject } from './wire-value.ts'
 
 /** Something of the request that the upstream does not get as it was meant. Shown in `x-zendo-warnings`. */
 export interface Warning {
-  /** `dropped`: not sent. `changed`: sent in a form that says less, or something near it. */
-  readonly action: 'dropped' | 'changed'
+  /**
+   * `dropped`: not sent. `changed`: sent in a form that says less, or something near it. `unused`: a provider key of the
+   * workspace's own that did not serve, so that the operator's account did.
+   */
+  readonly action: 'dropped' | 'changed' | 'unused'
   /** The place in the client's own body: `top_k`, `messages[3].content[0].cache_control`, `tools[2]`. */
   readonly field: string
   /** A few words: why, or what was sent instead. Never text of the prompt. */

@@ -132,11 +132,11 @@ export function findWrongOutcomes(sql: Sql, rules: OutcomeRules): Promise<Mismat
   )
 }
 
-/** Free requests hold and are charged nothing, and their holds cannot grow. */
+/** Free requests and those with an own provider key hold and are charged nothing, and their holds cannot grow. */
 export function findPaidFreeRequests(sql: Sql): Promise<Mismatch[]> {
   return find(
     sql,
     `SELECT id AS subject, 0 AS expected, ${wide('hold')} + COALESCE(max_hold, 0) + COALESCE(charged, 0) AS found FROM request` +
-      " WHERE funding = 'free' AND (hold <> 0 OR COALESCE(max_hold, 0) <> 0 OR COALESCE(charged, 0) <> 0)",
+      " WHERE funding IN ('free', 'byok') AND (hold <> 0 OR COALESCE(max_hold, 0) <> 0 OR COALESCE(charged, 0) <> 0)",
   )
 }

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { newId } from '../base/ids.ts'
-import type { Sql } from './database.ts'
+import type { Sql, SqlValue } from './database.ts'
 
 export interface AuditEntry {
   readonly atMs: number
@@ -70,4 +70,88 @@ export function chainHash(trailKey: string, previous: string, row: Omit<AuditRow
     ...[row.before, row.after, row.requestId],
   ]
   return createHmac('sha256', trailKey).update(JSON.stringify(content)).digest('base64url')
+}
+
+/** Which entries: those of a workspace, or of the whole instance. */
+export interface AuditFilter {
+  readonly workspaceId: string | null
+  readonly action: string | null
+  readonly actorId: string | null
+  readonly target: string | null
+  /** From then on, and before then. */
+  readonly sinceMs: number | null
+  readonly untilMs: number | null
+}
+
+export const ALL_ENTRIES: AuditFilter = {
+  ...{ workspaceId: null, action: null, actorId: null, target: null, sinceMs: null, untilMs: null },
+}
+
+interface RawRow {
+  readonly seq: bigint
+  readonly id: string
+  readonly at: bigint
+  readonly actor_kind: string
+  readonly actor_id: string | null
+  readonly workspace_id: string | null
+  readonly action: string
+  readonly target: string | null
+  readonly before: string | null
+  readonly after: string | null
+  readonly request_id: string | null
+  readonly hash: string
+}
+
+const SELECT =
+  'SELECT seq, id, at, actor_kind, actor_id, workspace_id, action, target, before, after, request_id, hash FROM audit_log'
+const MATCHES =
+  '(CAST(? AS TEXT) IS NULL OR workspace_id = ?) AND (CAST(? AS TEXT) IS NULL OR action = ?)' +
+  ' AND (CAST(? AS TEXT) IS NULL OR actor_id = ?) AND (CAST(? AS TEXT) IS NULL OR target = ?) AND at >= ? AND at < ?'
+/** Beyond any instant and any number of entries. */
+const BEYOND = Number.MAX_SAFE_INTEGER
+
+function filterValues(filter: AuditFilter): SqlValue[] {
+  const wanted = [filter.workspaceId, filter.action, filter.actorId, filter.target]
+  return [...wanted.flatMap((value) => [value, value]), filter.sinceMs ?? 0, filter.untilMs ?? BEYOND]
+}
+
+function auditRowOf(row: RawRow): AuditRow {
+  return {
+    ...{ seq: Number(row.seq), id: row.id, atMs: Number(row.at) },
+    ...{ actorKind: row.actor_kind, actorId: row.actor_id, workspaceId: row.workspace_id },
+    ...{ action: row.action, target: row.target, before: row.before, after: row.after },
+    ...{ requestId: row.request_id, hash: row.hash },
+  }
+}
+
+/** Newest first, those before a number; null: from the newest on. */
+export async function listAuditRows(
+  sql: Sql,
+  filter: AuditFilter,
+  { beforeSeq, limit }: { readonly beforeSeq: number | null; readonly limit: number },
+): Promise<AuditRow[]> {
+  const rows = await sql.all<RawRow>(
+    `${SELECT} WHERE ${MATCHES} AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    ...[...filterValues(filter), beforeSeq ?? BEYOND, limit],
+  )
+  return rows.map(auditRowOf)
+}
+
+/** Oldest first, those after a number. */
+export async function listAuditRowsAfter(
+  sql: Sql,
+  filter: AuditFilter,
+  { afterSeq, limit }: { readonly afterSeq: number; readonly limit: number },
+): Promise<AuditRow[]> {
+  const rows = await sql.all<RawRow>(
+    `${SELECT} WHERE ${MATCHES} AND seq > ? ORDER BY seq LIMIT ?`,
+    ...[...filterValues(filter), afterSeq, limit],
+  )
+  return rows.map(auditRowOf)
+}
+
+/** How many entries were ever written. */
+export async function countAuditEntries(sql: Sql): Promise<number> {
+  const row = await sql.get<{ value: bigint }>("SELECT value FROM revision WHERE name = 'audit_log'")
+  return Number(row?.value ?? 0n)
 }

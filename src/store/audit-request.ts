@@ -41,7 +41,10 @@ export function findWrongEnds(sql: Sql): Promise<Mismatch[]> {
   ])
 }
 
-/** Whoever is charged has a workspace; the account is its balance; a seat stands on what a plan pays, and on nothing else. */
+/**
+ * Whoever is charged has a workspace; the account is its balance; a seat stands on what a plan pays and an own credential
+ * on what it paid for, and on nothing else.
+ */
 export function findWrongPayers(sql: Sql): Promise<Mismatch[]> {
   return find(
     sql,
@@ -53,7 +56,8 @@ export function findWrongPayers(sql: Sql): Promise<Mismatch[]> {
       " OR (r.funding <> 'free' AND r.node_id IS NOT NULL AND r.account_id IS NULL)" +
       " OR (r.account_id IS NOT NULL AND (a.id IS NULL OR a.kind <> 'balance'" +
       " OR COALESCE(a.workspace_id, '') <> COALESCE(r.workspace_id, '')))" +
-      " OR (r.funding = 'plan' AND r.seat_id IS NULL) OR (r.funding <> 'plan' AND r.seat_id IS NOT NULL)",
+      " OR (r.funding = 'plan' AND r.seat_id IS NULL) OR (r.funding <> 'plan' AND r.seat_id IS NOT NULL)" +
+      " OR (r.funding <> 'byok' AND r.credential_id IS NOT NULL)",
   )
 }
 

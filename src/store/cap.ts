@@ -32,18 +32,37 @@ export async function deleteCap(sql: Sql, subjectId: string, unit: Cap['unit']):
   return (await sql.run('DELETE FROM cap WHERE subject_id = ? AND unit = ?', subjectId, unit)) === 1
 }
 
+export async function loadCap(sql: Sql, subjectId: string, unit: Cap['unit']): Promise<Cap | undefined> {
+  const row = await sql.get<RawCap>(
+    'SELECT id, workspace_id, scope, subject_id, unit, limit_amount FROM cap WHERE subject_id = ? AND unit = ?',
+    subjectId,
+    unit,
+  )
+  return row && capOf(row)
+}
+
+/** Whether a key is of that workspace, revoked or not. */
+export async function hasKey(sql: Sql, workspaceId: string, keyId: string): Promise<boolean> {
+  const where = 'SELECT id FROM api_key WHERE workspace_id = ? AND id = ?'
+  return (await sql.get<{ id: string }>(where, workspaceId, keyId)) !== undefined
+}
+
 /** All caps of a workspace: its own, its members' and its keys'. */
 export async function listCaps(sql: Sql, workspaceId: string): Promise<Cap[]> {
   const rows = await sql.all<RawCap>(
     'SELECT id, workspace_id, scope, subject_id, unit, limit_amount FROM cap WHERE workspace_id = ? ORDER BY id',
     workspaceId,
   )
-  return rows.map((row) => ({
+  return rows.map(capOf)
+}
+
+function capOf(row: RawCap): Cap {
+  return {
     id: row.id,
     workspaceId: row.workspace_id,
     scope: row.scope,
     subjectId: row.subject_id,
     unit: row.unit,
     limit: row.limit_amount,
-  }))
+  }
 }

@@ -23,7 +23,7 @@ export interface KeyOwner {
   readonly isBlocked: boolean
   readonly scopes: readonly KeyScope[]
   /** The only models and products it may call; null: all that its workspace may. */
-  readonly models: readonly string[] | null
+  readonly models: ReadonlySet<string> | null
   readonly products: readonly Product[] | null
   /** Stand on each request, before those that the request brings. */
   readonly tags: readonly string[]
@@ -51,29 +51,84 @@ export interface OwnedSeat {
   readonly startedAtMs: number
 }
 
-export interface KeyRow {
+/** What a key is confined to, beside what its owner is. */
+export interface KeyLimits {
+  readonly expiresAtMs: number | null
+  readonly models: readonly string[] | null
+  readonly products: readonly Product[] | null
+  readonly tags: readonly string[]
+}
+
+export interface KeyRow extends KeyLimits {
   readonly id: string
   readonly memberId: string
   readonly name: string
+  /** How its text begins and ends. */
   readonly preview: string
+  readonly scopes: readonly KeyScope[]
   readonly createdAtMs: number
+  /** To the minute; null: never. */
+  readonly lastUsedAtMs: number | null
   readonly revokedAtMs: number | null
+  /** Until when the text that it had before is taken, too; null when it was never rotated, or without overlap. */
+  readonly previousUntilMs: number | null
 }
+
+const NO_LIMITS: KeyLimits = { expiresAtMs: null, models: null, products: null, tags: [] }
 
 export async function insertKey(
   sql: Sql,
-  key: { id: string; workspaceId: string; memberId: string; name: string; hash: string; preview: string },
+  key: {
+    readonly id: string
+    readonly workspaceId: string
+    readonly memberId: string
+    readonly name: string
+    readonly hash: string
+    readonly preview: string
+    /** By default inference alone, without limits. */
+    readonly scopes?: readonly KeyScope[]
+    readonly limits?: KeyLimits
+  },
   nowMs: number,
 ): Promise<void> {
+  const { scopes = ['inference'], limits = NO_LIMITS } = key
   await sql.run(
-    'INSERT INTO api_key (id, workspace_id, member_id, name, hash, preview, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    key.id,
-    key.workspaceId,
-    key.memberId,
-    key.name,
-    key.hash,
-    key.preview,
-    nowMs,
+    'INSERT INTO api_key (id, workspace_id, member_id, name, hash, preview, scopes, expires_at, models, products, tags,' +
+      ' created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ...[key.id, key.workspaceId, key.memberId, key.name, key.hash, key.preview, JSON.stringify(scopes)],
+    ...[...limitValues(limits), nowMs],
+  )
+}
+
+function limitValues({ expiresAtMs, models, products, tags }: KeyLimits): (string | number | null)[] {
+  return [expiresAtMs, formatList(models), formatList(products), tags.length === 0 ? null : formatList(tags)]
+}
+
+function formatList(list: readonly string[] | null): string | null {
+  return list === null ? null : JSON.stringify(list)
+}
+
+export async function updateKey(
+  sql: Sql,
+  keyId: string,
+  { name, limits }: { readonly name: string; readonly limits: KeyLimits },
+): Promise<void> {
+  await sql.run(
+    'UPDATE api_key SET name = ?, expires_at = ?, models = ?, products = ?, tags = ? WHERE id = ?',
+    ...[name, ...limitValues(limits), keyId],
+  )
+}
+
+/** Gives a key another text. The one that it had is taken until then; null: no longer. One before that is not. */
+export async function replaceSecret(
+  sql: Sql,
+  keyId: string,
+  { hash, preview, previousUntilMs }: { hash: string; preview: string; previousUntilMs: number | null },
+): Promise<void> {
+  await sql.run(
+    'UPDATE api_key SET previous_hash = CASE WHEN CAST(? AS BIGINT) IS NULL THEN NULL ELSE hash END, previous_until = ?,' +
+      ' hash = ?, preview = ? WHERE id = ?',
+    ...[previousUntilMs, previousUntilMs, hash, preview, keyId],
   )
 }
 
@@ -82,30 +137,86 @@ export async function revokeKey(sql: Sql, keyId: string, nowMs: number): Promise
   return (await sql.run('UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL', nowMs, keyId)) === 1
 }
 
-export async function listKeys(sql: Sql, workspaceId: string): Promise<KeyRow[]> {
-  const rows = await sql.all<{
-    id: string
-    member_id: string
-    name: string
-    preview: string
-    created_at: bigint
-    revoked_at: bigint | null
-  }>(
-    'SELECT id, member_id, name, preview, created_at, revoked_at FROM api_key WHERE workspace_id = ? ORDER BY id',
-    workspaceId,
-  )
-  return rows.map((row) => ({
+interface RawKey {
+  readonly id: string
+  readonly member_id: string
+  readonly name: string
+  readonly preview: string
+  readonly scopes: string
+  readonly expires_at: bigint | null
+  readonly models: string | null
+  readonly products: string | null
+  readonly tags: string | null
+  readonly created_at: bigint
+  readonly last_used_at: bigint | null
+  readonly revoked_at: bigint | null
+  readonly previous_until: bigint | null
+}
+
+const SELECT_KEY =
+  'SELECT id, member_id, name, preview, scopes, expires_at, models, products, tags, created_at, last_used_at, revoked_at,' +
+  ' previous_until FROM api_key'
+
+function keyOf(row: RawKey): KeyRow {
+  return {
     id: row.id,
     memberId: row.member_id,
     name: row.name,
     preview: row.preview,
+    scopes: JSON.parse(row.scopes) as KeyScope[],
+    expiresAtMs: numberOrNull(row.expires_at),
+    models: parseList(row.models),
+    products: parseList(row.products) as Product[] | null,
+    tags: parseList(row.tags) ?? [],
     createdAtMs: Number(row.created_at),
-    revokedAtMs: row.revoked_at === null ? null : Number(row.revoked_at),
-  }))
+    lastUsedAtMs: numberOrNull(row.last_used_at),
+    revokedAtMs: numberOrNull(row.revoked_at),
+    previousUntilMs: numberOrNull(row.previous_until),
+  }
+}
+
+function numberOrNull(value: bigint | null): number | null {
+  return value === null ? null : Number(value)
+}
+
+/** A key of that workspace. */
+export async function loadKey(sql: Sql, workspaceId: string, keyId: string): Promise<KeyRow | undefined> {
+  const row = await sql.get<RawKey>(`${SELECT_KEY} WHERE workspace_id = ? AND id = ?`, workspaceId, keyId)
+  return row && keyOf(row)
+}
+
+/** All of a workspace, oldest first, revoked ones too. */
+export async function listKeys(sql: Sql, workspaceId: string): Promise<KeyRow[]> {
+  const rows = await sql.all<RawKey>(`${SELECT_KEY} WHERE workspace_id = ? ORDER BY id`, workspaceId)
+  return rows.map(keyOf)
+}
+
+/** Those behind an id, oldest first, of one member where it is named. */
+export async function listKeyPage(
+  sql: Sql,
+  workspaceId: string,
+  { after, limit, memberId }: { readonly after: string; readonly limit: number; readonly memberId: string | null },
+): Promise<KeyRow[]> {
+  const rows = await sql.all<RawKey>(
+    `${SELECT_KEY} WHERE workspace_id = ? AND id > ? AND (CAST(? AS TEXT) IS NULL OR member_id = ?) ORDER BY id LIMIT ?`,
+    ...[workspaceId, after, memberId, memberId, limit],
+  )
+  return rows.map(keyOf)
+}
+
+/** How many keys of a member were not revoked. */
+export async function countKeysOf(sql: Sql, memberId: string): Promise<number> {
+  const row = await sql.get<{ count: bigint }>(
+    'SELECT COUNT(*) AS count FROM api_key WHERE member_id = ? AND revoked_at IS NULL',
+    memberId,
+  )
+  return Number(row?.count ?? 0n)
 }
 
 interface OwnerRow {
   readonly id: string
+  readonly hash: string
+  readonly previous_until: bigint | null
   readonly workspace_id: string
   readonly member_id: string
   readonly role: 'admin' | 'member'
@@ -126,14 +237,15 @@ interface OwnerRow {
 }
 
 const SELECT_OWNER =
-  'SELECT k.id, k.workspace_id, k.member_id, m.role, k.revoked_at, k.expires_at, k.models, k.products, k.scopes, k.tags,' +
-  ' m.removed_at, m.person_id, p.is_operator, p.disabled_at, a.id AS balance, w.time_zone, w.week_start, w.blocked_at' +
+  'SELECT k.id, k.hash, k.previous_until, k.workspace_id, k.member_id, m.role, k.revoked_at, k.expires_at, k.models,' +
+  ' k.products, k.scopes, k.tags, m.removed_at, m.person_id, p.is_operator, p.disabled_at, a.id AS balance, w.time_zone,' +
+  ' w.week_start, w.blocked_at' +
   " FROM api_key k JOIN account a ON a.workspace_id = k.workspace_id AND a.kind = 'balance'" +
   ' JOIN workspace w ON w.id = k.workspace_id JOIN member m ON m.id = k.member_id LEFT JOIN person p ON p.id = m.person_id'
 
-/** The owner of the key with this hash; undefined when there is none. */
+/** The owner of the key with this hash, or that had it before it was rotated; undefined when there is none. */
 export async function loadKeyOwner(sql: Sql, hash: string): Promise<KeyOwner | undefined> {
-  const row = await sql.get<OwnerRow>(`${SELECT_OWNER} WHERE k.hash = ?`, hash)
+  const row = await sql.get<OwnerRow>(`${SELECT_OWNER} WHERE k.hash = ? OR k.previous_hash = ?`, hash, hash)
   if (!row) return undefined
   const [seats, caps, policy, credentials] = await Promise.all([
     listOwnedSeats(sql, row.member_id),
@@ -149,11 +261,11 @@ export async function loadKeyOwner(sql: Sql, hash: string): Promise<KeyOwner | u
     role: row.role,
     balanceId: row.balance,
     revoked: row.revoked_at !== null,
-    expiresAtMs: row.expires_at === null ? null : Number(row.expires_at),
+    expiresAtMs: row.hash === hash ? numberOrNull(row.expires_at) : earlier(row.previous_until, row.expires_at),
     isOrphaned: row.removed_at !== null || row.disabled_at !== null,
     isBlocked: row.blocked_at !== null,
     scopes: JSON.parse(row.scopes) as KeyScope[],
-    models: parseList(row.models),
+    models: row.models === null ? null : new Set(parseList(row.models)),
     products: parseList(row.products) as Product[] | null,
     tags: parseList(row.tags) ?? [],
     personId: row.person_id,
@@ -165,6 +277,11 @@ export async function loadKeyOwner(sql: Sql, hash: string): Promise<KeyOwner | u
     policy,
     credentials,
   }
+}
+
+/** A text that the key had before ends with its overlap, and no later than the key. */
+function earlier(previousUntil: bigint | null, expiresAt: bigint | null): number {
+  return Math.min(Number(previousUntil ?? 0n), expiresAt === null ? Number.POSITIVE_INFINITY : Number(expiresAt))
 }
 
 function parseList(text: string | null): string[] | null {

@@ -64,6 +64,17 @@ export async function listLots(sql: Sql, workspaceId: string): Promise<Lot[]> {
   return rows.map(lotOf)
 }
 
+/** All that were ever granted, behind an id, oldest first as ids of one kind are. */
+export async function listLotPage(sql: Sql, workspaceId: string, after: string, limit: number): Promise<Lot[]> {
+  const rows = await sql.all<RawLot>(
+    `${SELECT_LOTS} WHERE workspace_id = ? AND id > ? ORDER BY id LIMIT ?`,
+    workspaceId,
+    after,
+    limit,
+  )
+  return rows.map(lotOf)
+}
+
 /** Workspaces with a lot that expired by an instant and is not yet empty. */
 export async function listExpiredWorkspaces(sql: Sql, nowMs: number): Promise<string[]> {
   const rows = await sql.all<{ workspace_id: string }>(

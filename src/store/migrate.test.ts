@@ -37,6 +37,10 @@ async function numberOf(db: Database, sql: string): Promise<bigint> {
 }
 
 for (const schema of RELEASED) {
+  // Windows of plans became meters, and entries name their lots, with the third schema.
+  const hasMeters = schema >= '0003'
+  const [windows, requestWindows] = hasMeters ? ['meter', 'request_meter'] : ['plan_window', 'request_window']
+
   describe(`a database of schema ${schema}, made by the release`, () => {
     /** What must be the same before and after, whatever became of the tables. */
     const KEPT: readonly (readonly [before: string, after: string])[] = [
@@ -53,12 +57,12 @@ for (const schema of RELEASED) {
         'price_version',
         'anonymous_use',
       ].map((table) => [`SELECT COUNT(*) AS n FROM ${table}`, `SELECT COUNT(*) AS n FROM ${table}`] as const),
-      ['SELECT COUNT(*) AS n FROM plan_window', 'SELECT COUNT(*) AS n FROM meter'],
-      ['SELECT SUM(settled) AS n FROM plan_window', 'SELECT SUM(settled) AS n FROM meter'],
-      ['SELECT SUM(held) AS n FROM plan_window', 'SELECT SUM(held) AS n FROM meter'],
-      ['SELECT COUNT(*) AS n FROM request_window', 'SELECT COUNT(*) AS n FROM request_meter'],
-      ['SELECT SUM(held) AS n FROM request_window', 'SELECT SUM(held) AS n FROM request_meter'],
-      ['SELECT SUM(counted) AS n FROM request_window', 'SELECT SUM(counted) AS n FROM request_meter'],
+      [`SELECT COUNT(*) AS n FROM ${windows}`, 'SELECT COUNT(*) AS n FROM meter'],
+      [`SELECT SUM(settled) AS n FROM ${windows}`, 'SELECT SUM(settled) AS n FROM meter'],
+      [`SELECT SUM(held) AS n FROM ${windows}`, 'SELECT SUM(held) AS n FROM meter'],
+      [`SELECT COUNT(*) AS n FROM ${requestWindows}`, 'SELECT COUNT(*) AS n FROM request_meter'],
+      [`SELECT SUM(held) AS n FROM ${requestWindows}`, 'SELECT SUM(held) AS n FROM request_meter'],
+      [`SELECT SUM(counted) AS n FROM ${requestWindows}`, 'SELECT SUM(counted) AS n FROM request_meter'],
       ['SELECT SUM(posted) AS n FROM account', 'SELECT SUM(posted) AS n FROM account'],
       ['SELECT SUM(held) AS n FROM account', 'SELECT SUM(held) AS n FROM account'],
       ['SELECT SUM(ABS(amount)) AS n FROM entry', 'SELECT SUM(ABS(amount)) AS n FROM entry'],
@@ -89,7 +93,8 @@ for (const schema of RELEASED) {
       assert.deepEqual([integrity?.integrity_check, more.length], ['ok', 0])
       assert.equal(await numberOf(db, 'SELECT SUM(posted) AS n FROM account'), 0n)
       const leftovers = await db.all(
-        "SELECT name FROM sqlite_master WHERE name LIKE '%\\_3' ESCAPE '\\' OR sql LIKE '%\\_3%' ESCAPE '\\'",
+        "SELECT name FROM sqlite_master WHERE name LIKE '%\\_3' ESCAPE '\\' OR sql LIKE '%\\_3%' ESCAPE '\\'" +
+          " OR name LIKE '%\\_4' ESCAPE '\\' OR sql LIKE '%\\_4%' ESCAPE '\\'",
       )
       assert.deepEqual(leftovers, [])
     })
@@ -113,26 +118,38 @@ for (const schema of RELEASED) {
       )
       assert.equal(workspaces.length, 2)
       for (const { posted, rest } of workspaces) assert.equal(rest, posted)
-      const lots = await db.all<{ workspace_id: string; amount: bigint; remaining: bigint; used_before: bigint }>(
-        'SELECT workspace_id, amount, remaining, used_before FROM credit_grant ORDER BY workspace_id, created_at, id',
+      const lots = await db.all<{
+        workspace_id: string
+        amount: bigint
+        remaining: bigint
+        used_before: bigint
+        used: bigint
+      }>(
+        'SELECT workspace_id, amount, remaining, used_before, used_before - COALESCE((SELECT SUM(amount) FROM entry e' +
+          ' WHERE e.grant_id = g.id AND e.amount < 0), 0) AS used' +
+          ' FROM credit_grant g ORDER BY workspace_id, created_at, id',
       )
       lots.forEach((lot, index) => {
-        assert.equal(lot.remaining + lot.used_before, lot.amount)
+        assert.equal(lot.remaining + lot.used, lot.amount)
         const next = lots[index + 1]
         const isYounger = next?.workspace_id === lot.workspace_id
         if (isYounger && next.used_before > 0n)
           assert.equal(lot.remaining, 0n, 'a younger lot is used, and this is not empty')
       })
       assert.ok(
-        lots.some(({ remaining, used_before }) => remaining > 0n && used_before > 0n),
+        lots.some(({ remaining, used }) => remaining > 0n && used > 0n),
         'one lot is used in part',
+      )
+      assert.equal(
+        lots.some(({ used_before: before }) => before > 0n),
+        !hasMeters,
       )
     })
 
     it('windows are meters of their seats, and what requests hold of them is what they hold', async (t) => {
       const db = await openRelease(t, schema)
-      const strangers =
-        "SELECT COUNT(*) AS n FROM meter m LEFT JOIN seat s ON s.id = m.subject_id WHERE m.scope <> 'seat' OR s.workspace_id IS NULL OR s.workspace_id <> m.workspace_id"
+      const otherScopes = hasMeters ? "m.scope = 'seat' AND (" : "(m.scope <> 'seat' OR "
+      const strangers = `SELECT COUNT(*) AS n FROM meter m LEFT JOIN seat s ON s.id = m.subject_id WHERE ${otherScopes} s.workspace_id IS NULL OR s.workspace_id <> m.workspace_id)`
       assert.equal(await numberOf(db, strangers), 0n)
       const different =
         'SELECT COUNT(*) AS n FROM (SELECT m.held, m.settled, COALESCE(SUM(r.held), 0) AS held_by, COALESCE(SUM(r.counted), 0) AS counted FROM meter m' +

@@ -43,6 +43,17 @@ export async function loadPerson(sql: Sql, id: string): Promise<Person | undefin
   return personOf(await sql.get<Row>(`${SELECT} WHERE id = ?`, id))
 }
 
+/** As `loadPerson`; keeps others from changing it until the transaction ends. */
+export async function lockPerson(sql: Sql, id: string): Promise<Person | undefined> {
+  return personOf(await sql.get<Row>(`${SELECT} WHERE id = ? /*postgres FOR UPDATE */`, id))
+}
+
+/** Oldest first, those after an id. */
+export async function listPeople(sql: Sql, afterId: string, limit: number): Promise<Person[]> {
+  const rows = await sql.all<Row>(`${SELECT} WHERE id > ? ORDER BY id LIMIT ?`, afterId, limit)
+  return rows.flatMap((row) => personOf(row) ?? [])
+}
+
 /** By its address in lower case. */
 export async function findPersonByEmail(sql: Sql, email: string): Promise<Person | undefined> {
   return personOf(await sql.get<Row>(`${SELECT} WHERE email = ?`, email))
@@ -56,6 +67,35 @@ export async function insertPerson(
   await sql.run(
     'INSERT INTO person (id, email, name, is_operator, password, created_at) VALUES (?, ?, ?, ?, ?, ?)',
     ...[person.id, person.email, person.name, person.isOperator ? 1 : 0, person.password, nowMs],
+  )
+}
+
+export async function setPersonName(sql: Sql, id: string, name: string): Promise<void> {
+  await sql.run('UPDATE person SET name = ? WHERE id = ?', name, id)
+}
+
+/** Whatever a role map said of it before counts no longer. */
+export async function setOperator(sql: Sql, id: string, isOperator: boolean): Promise<void> {
+  await sql.run('UPDATE person SET is_operator = ?, operator_by = NULL WHERE id = ?', isOperator ? 1 : 0, id)
+}
+
+/** Argon2id in the PHC string format. */
+export async function setPassword(sql: Sql, id: string, password: string): Promise<void> {
+  await sql.run('UPDATE person SET password = ? WHERE id = ?', password, id)
+}
+
+/** Null: no longer disabled. */
+export async function setDisabled(sql: Sql, id: string, disabledAtMs: number | null): Promise<void> {
+  await sql.run('UPDATE person SET disabled_at = ? WHERE id = ?', disabledAtMs, id)
+}
+
+/** Who runs the instance first takes over what the first start made: its oldest admin, where that is nobody's yet. */
+export async function linkFirstAdmin(sql: Sql, personId: string): Promise<void> {
+  await sql.run(
+    'UPDATE member SET person_id = ? WHERE person_id IS NULL AND id = (SELECT id FROM member' +
+      " WHERE workspace_id = (SELECT MIN(id) FROM workspace) AND role = 'admin' AND removed_at IS NULL" +
+      ' ORDER BY id LIMIT 1)',
+    personId,
   )
 }
 

@@ -153,6 +153,8 @@ export interface RequestRecord {
   readonly errorCode: string | null
   /** Where it was sent first, and once it has ended where its answer came from. */
   readonly provider: string | null
+  /** Where that provider processes requests, as it said then. */
+  readonly region: string | null
   readonly upstreamId: string | null
   readonly clampedOutput: number | null
   readonly idempotencyKey: string | null
@@ -187,7 +189,7 @@ const COLUMNS =
   ' r.session, r.tags, r.product, r.protocol, r.upstream_protocol AS "upstreamProtocol", r.model, r.stream, r.funding,' +
   ' r.state, r.price_version AS "priceVersion", r.weight_ppm AS "weightPpm", r.hold, r.max_hold AS "maxHold", r.cost,' +
   ' r.charged, r.late_cost AS "lateCost", r.outcome, r.policy_version AS "policyVersion", r.estimated, r.status,' +
-  ' r.error_code AS "errorCode", r.provider, r.upstream_id AS "upstreamId", r.clamped_output AS "clampedOutput",' +
+  ' r.error_code AS "errorCode", r.provider, r.region, r.upstream_id AS "upstreamId", r.clamped_output AS "clampedOutput",' +
   ' r.idempotency_key AS "idempotencyKey", r.warnings, r.input_tokens AS input, r.cached_read_tokens AS "cachedRead",' +
   ' r.cache_write_5m_tokens AS "cacheWrite5m", r.cache_write_1h_tokens AS "cacheWrite1h", r.output_tokens AS output,' +
   ' r.reasoning_tokens AS reasoning, r.created_at AS "createdAtMs", r.first_byte_at AS "firstByteAtMs",' +
@@ -247,6 +249,7 @@ function recordOf(row: RawRecord): RequestRecord {
     status: numberOrNull(row.status),
     errorCode: row.errorCode,
     provider: row.provider,
+    region: row.region,
     upstreamId: row.upstreamId,
     clampedOutput: numberOrNull(row.clampedOutput),
     idempotencyKey: row.idempotencyKey,

@@ -23,6 +23,10 @@ export interface RequestFacts {
   readonly weightPpm: bigint
   /** Where it is sent first. */
   readonly provider: string
+  /** Where that provider processes requests, as it says. */
+  readonly region?: string | null
+  /** The workspace's own credential that it is sent with first; null for the operator's. */
+  readonly credentialId?: string | null
   readonly idempotencyKey: string | null
   readonly bodyDigest: string | null
   readonly createdAtMs: number
@@ -55,6 +59,9 @@ export interface RequestEnd {
   readonly status: number | null
   readonly errorCode: string | null
   readonly provider: string | null
+  /** Of that provider, when the request was sent there. */
+  readonly region?: string | null
+  readonly credentialId?: string | null
   readonly upstreamId: string | null
   readonly upstreamProtocol: Protocol | null
   /** What translation changed or dropped, in the words of `x-zendo-warnings`. */
@@ -78,7 +85,8 @@ export async function insertHeldRequests(sql: Sql, requests: readonly HeldReques
   await sql.runEach(
     'INSERT INTO request (id, workspace_id, account_id, member_id, key_id, node_id, seat_id, session, tags, product, protocol,' +
       ' model, stream, funding, state, price_version, weight_ppm, hold, max_hold, clamped_output, provider, idempotency_key,' +
-      " body_digest, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ' body_digest, created_at, region, credential_id) VALUES' +
+      " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     requests.map((r) => [
       r.id,
       r.workspaceId,
@@ -103,6 +111,8 @@ export async function insertHeldRequests(sql: Sql, requests: readonly HeldReques
       r.idempotencyKey,
       r.bodyDigest,
       r.createdAtMs,
+      r.region ?? null,
+      r.credentialId ?? null,
     ]),
   )
 }
@@ -120,7 +130,9 @@ export function endRequest(sql: Sql, end: RequestEnd): Promise<EndedRequest | un
   const { usage } = end
   return sql.get<EndedRequest>(
     'UPDATE request SET state = ?, ended_by = ?, cost = ?, charged = CASE WHEN hold < ? THEN hold ELSE ? END, outcome = ?, policy_version = ?, estimated = ?, status = ?,' +
-      ' error_code = ?, provider = COALESCE(?, provider), upstream_id = ?, upstream_protocol = ?, warnings = ?, attempts = ?,' +
+      ' error_code = ?, region = CASE WHEN CAST(? AS TEXT) IS NULL THEN region ELSE ? END,' +
+      ' credential_id = COALESCE(?, credential_id), provider = COALESCE(?, provider), upstream_id = ?,' +
+      ' upstream_protocol = ?, warnings = ?, attempts = ?,' +
       ' input_tokens = ?, cached_read_tokens = ?, cache_write_5m_tokens = ?, cache_write_1h_tokens = ?, output_tokens = ?,' +
       " reasoning_tokens = ?, first_byte_at = ?, ended_at = ? WHERE id = ? AND state = 'held' RETURNING hold, charged",
     end.state,
@@ -133,6 +145,9 @@ export function endRequest(sql: Sql, end: RequestEnd): Promise<EndedRequest | un
     end.estimated ? 1 : 0,
     end.status,
     end.errorCode,
+    end.provider,
+    end.region ?? null,
+    end.credentialId ?? null,
     end.provider,
     end.upstreamId,
     end.upstreamProtocol,

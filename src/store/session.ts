@@ -68,14 +68,62 @@ export async function loadOpenSession(sql: Sql, hash: string): Promise<OpenSessi
   return row && { ...sessionOf(row), isOperator: row.is_operator === 1n }
 }
 
-/** Sessions that were not ended, newest first. */
-export async function listSessions(sql: Sql, personId: string): Promise<SessionRow[]> {
+/** Sessions that may still be used, newest first: not ended, not over, and seen after an instant. */
+export async function listSessions(
+  sql: Sql,
+  personId: string,
+  { nowMs, seenAfterMs }: { readonly nowMs: number; readonly seenAfterMs: number },
+): Promise<SessionRow[]> {
   const rows = await sql.all<Row>(
     'SELECT id, person_id, method, created_at, authenticated_at, seen_at, expires_at FROM session' +
-      ' WHERE person_id = ? AND ended_at IS NULL ORDER BY id DESC',
-    personId,
+      ' WHERE person_id = ? AND ended_at IS NULL AND expires_at > ? AND seen_at > ? ORDER BY id DESC',
+    ...[personId, nowMs, seenAfterMs],
   )
   return rows.map(sessionOf)
+}
+
+/** One of a person's own that was not ended. */
+export async function loadSession(sql: Sql, personId: string, id: string): Promise<SessionRow | undefined> {
+  const row = await sql.get<Row>(
+    'SELECT id, person_id, method, created_at, authenticated_at, seen_at, expires_at FROM session' +
+      ' WHERE id = ? AND person_id = ? AND ended_at IS NULL',
+    id,
+    personId,
+  )
+  return row && sessionOf(row)
+}
+
+/** Gives it another secret after a proof of identity; the one before opens nothing any more. Returns whether it was in use. */
+export async function renewSession(sql: Sql, id: string, hash: string, nowMs: number): Promise<boolean> {
+  return (
+    (await sql.run(
+      'UPDATE session SET hash = ?, authenticated_at = ?, seen_at = ? WHERE id = ? AND ended_at IS NULL',
+      ...[hash, nowMs, nowMs, id],
+    )) === 1
+  )
+}
+
+/** Ends the one that a browser had, whoever's it was. */
+export async function endSessionByHash(sql: Sql, hash: string, nowMs: number): Promise<void> {
+  await sql.run('UPDATE session SET ended_at = ? WHERE hash = ? AND ended_at IS NULL', nowMs, hash)
+}
+
+/** Ends all of a person's but one that is new, and the newest so many beside it. */
+export async function endOldestSessions(
+  sql: Sql,
+  { personId, newId, others }: { readonly personId: string; readonly newId: string; readonly others: number },
+  nowMs: number,
+): Promise<void> {
+  await sql.run(
+    'UPDATE session SET ended_at = ? WHERE person_id = ? AND ended_at IS NULL AND id <> ? AND id NOT IN' +
+      ' (SELECT id FROM session WHERE person_id = ? AND ended_at IS NULL AND id <> ? ORDER BY id DESC LIMIT ?)',
+    ...[nowMs, personId, newId, personId, newId, others],
+  )
+}
+
+/** Those that nobody can use any more since an instant. */
+export async function deleteOldSessions(sql: Sql, beforeMs: number): Promise<void> {
+  await sql.run('DELETE FROM session WHERE ended_at < ? OR expires_at < ?', beforeMs, beforeMs)
 }
 
 export async function touchSession(sql: Sql, id: string, nowMs: number): Promise<void> {

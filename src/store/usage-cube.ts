@@ -47,13 +47,15 @@ export interface CubeSums {
   readonly plan: NanoUsd
   /** What that counted in the windows of seats: list price times weight. */
   readonly counted: NanoUsd
+  /** List price of what workspaces' own provider keys paid for, elsewhere. */
+  readonly byok: NanoUsd
   /** Cost above what was held: borne by the operator. */
   readonly writtenOff: NanoUsd
 }
 
 const SUM_NAMES = [
   ...(['requests', 'released', 'estimated', 'input', 'cachedRead', 'cacheWrite5m', 'cacheWrite1h', 'output'] as const),
-  ...(['reasoning', 'balance', 'plan', 'counted', 'writtenOff'] as const),
+  ...(['reasoning', 'balance', 'plan', 'counted', 'byok', 'writtenOff'] as const),
 ] as const satisfies readonly (keyof CubeSums)[]
 
 const sold = (column: string): string => `SUM(CASE WHEN r.state = 'settled' THEN r.${column} ELSE 0 END)`
@@ -77,7 +79,8 @@ const SUM_SQL: Readonly<Record<(typeof SUM_NAMES)[number], string>> = {
   balance: paidBy('balance'),
   plan: paidBy('plan'),
   counted: COUNTED,
-  writtenOff: 'SUM(r.cost - r.charged)',
+  byok: "SUM(CASE WHEN r.funding = 'byok' THEN r.cost ELSE 0 END)",
+  writtenOff: "SUM(CASE WHEN r.funding = 'byok' THEN 0 ELSE r.cost - r.charged END)",
 }
 const SUMS = SUM_NAMES.map((name) => `${SUM_SQL[name]} AS "${name}"`).join(', ')
 

@@ -65,9 +65,11 @@ export async function insertMember(sql: Sql, member: Member, nowMs: number): Pro
   )
 }
 
+/** Those who were not removed, oldest first. */
 export function listMembers(sql: Sql, workspaceId: string): Promise<Member[]> {
   return sql.all<Member>(
-    'SELECT id, workspace_id AS "workspaceId", name, role FROM member WHERE workspace_id = ? ORDER BY id',
+    'SELECT id, workspace_id AS "workspaceId", name, role FROM member' +
+      ' WHERE workspace_id = ? AND removed_at IS NULL ORDER BY id',
     workspaceId,
   )
 }

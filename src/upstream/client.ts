@@ -10,6 +10,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Pool } from 'undici'
 import type { Timeouts } from '../domain/catalog.ts'
+import { type EgressRule, guardedConnector } from './egress.ts'
 
 export interface UpstreamCall {
   /** The provider's base URL for the protocol, without a trailing slash. */
@@ -22,6 +23,8 @@ export interface UpstreamCall {
   readonly body: readonly Uint8Array[]
   readonly timeouts: Timeouts
   readonly maxConnections: number
+  /** Where it may lead, for an address that is not the operator's choice alone; null or absent: anywhere. */
+  readonly egress?: EgressRule | null
 }
 
 /** Receives one answer. After `onFailure` or `onEnd` nothing more comes. */
@@ -68,7 +71,9 @@ interface OriginPool {
 export function createUpstreamClient(): UpstreamClient {
   const pools = new Map<string, OriginPool>()
   const poolFor = (origin: string, call: UpstreamCall): OriginPool => {
-    const id = `${origin} ${call.maxConnections} ${call.timeouts.connectMs}`
+    const { egress } = call
+    const guard = egress ? (egress.allowPrivate ? 'listed' : 'public') : 'any'
+    const id = `${origin} ${call.maxConnections} ${call.timeouts.connectMs} ${guard}`
     let entry = pools.get(id)
     if (!entry) {
       entry = { pool: openPool(origin, call), inFlight: 0 }
@@ -124,7 +129,9 @@ function openPool(origin: string, call: UpstreamCall): Pool {
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
-    connect: { timeout: call.timeouts.connectMs, noDelay: true },
+    connect: call.egress
+      ? guardedConnector(call.egress, { timeoutMs: call.timeouts.connectMs })
+      : { timeout: call.timeouts.connectMs, noDelay: true },
   })
 }
 

@@ -40,7 +40,7 @@ async function createScene(t: TestContext, engine: TestEngine): Promise<{ instan
   }
   const store = await engine.createStore(t)
   const instance = await setUpTestInstance(await store.open(), { dataDir })
-  return { instance, run: runner(dataDir, { DATABASE_URL: urlOf(store.place) }) }
+  return { instance, run: runner(dataDir, { DATABASE_URL: urlOf(store.place), ZENDO_DATA_DIR: dataDir }) }
 }
 
 function urlOf(place: DatabasePlace): string {

@@ -5,11 +5,13 @@ import { describe, it } from 'node:test'
 import { nanoUsd } from '../../src/base/money.ts'
 import { removeCaps, setCaps } from '../../src/control/cap.ts'
 import { grantCredit } from '../../src/control/credit.ts'
-import { createKey, revokeKey } from '../../src/control/key.ts'
+import { insertKey, makeKey } from '../../src/control/key.ts'
 import { createSeat, endSeat, setUseBalance } from '../../src/control/plan.ts'
+import { changePolicy } from '../../src/control/policy.ts'
 import { changeCalendar } from '../../src/control/workspace.ts'
 import type { Plan } from '../../src/domain/catalog.ts'
 import type { Database } from '../../src/store/database.ts'
+import { revokeKey } from '../../src/store/key.ts'
 import { forEachEngine } from '../support/engines.ts'
 import { sampleViolations } from './checker.ts'
 import { createField, dawdle, forEachField, type RaceNode } from './nodes.ts'
@@ -69,8 +71,9 @@ async function changeSomething(db: Database, { workspaceId, memberId }: Buyer, r
       return 0n
     }
     case 4: {
-      const key = await createKey(db, { workspaceId, memberId, name: 'more' }, { nowMs: NOON_MS, randomBytes })
-      await revokeKey(db, workspaceId, key.id, NOON_MS)
+      const key = makeKey({ memberId, name: 'more' }, { nowMs: NOON_MS, randomBytes })
+      await changePolicy(db, (sql) => insertKey(sql, workspaceId, key))
+      await changePolicy(db, (sql) => revokeKey(sql, key.id, NOON_MS))
       return 0n
     }
     default:

@@ -236,7 +236,8 @@ async function writePeople(sql: Sql): Promise<void> {
   }
   for (const { workspaceId, memberId, keyId } of PEOPLE) {
     const role = memberId === MEMBER.memberId ? 'member' : 'admin'
-    await sql.run('INSERT INTO member VALUES (?, ?, ?, ?, 1)', memberId, workspaceId, memberId, role)
+    const member = 'INSERT INTO member (id, workspace_id, name, role, created_at) VALUES (?, ?, ?, ?, 1)'
+    await sql.run(member, memberId, workspaceId, memberId, role)
     const key =
       'INSERT INTO api_key (id, workspace_id, member_id, name, hash, preview, created_at) VALUES (?, ?, ?, ?, ?, ?, 1)'
     await sql.run(key, keyId, workspaceId, memberId, keyId, `hash of ${keyId}`, '')

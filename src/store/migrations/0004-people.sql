@@ -11,7 +11,9 @@ CREATE TABLE person (
   -- Argon2id in the PHC string format; null for who signs in otherwise.
   password     TEXT,
   disabled_at  BIGINT,
-  created_at   BIGINT NOT NULL
+  created_at   BIGINT NOT NULL,
+  -- The issuer whose role map made it an operator, and may take that back; null: somebody here did.
+  operator_by  TEXT
 );
 
 -- An account at a provider of identities: its issuer and what that calls the person, never an e-mail address.
@@ -78,6 +80,8 @@ CREATE TABLE throttle (
 ALTER TABLE workspace ADD COLUMN blocked_at BIGINT;
 ALTER TABLE member ADD COLUMN person_id TEXT REFERENCES person (id);
 ALTER TABLE member ADD COLUMN removed_at BIGINT;
+-- The issuer whose role map gave the membership, and may change and end it; null: somebody here did.
+ALTER TABLE member ADD COLUMN mapped_by TEXT;
 CREATE UNIQUE INDEX member_of_person ON member (workspace_id, person_id) WHERE person_id IS NOT NULL AND removed_at IS NULL;
 CREATE INDEX member_by_person ON member (person_id);
 CREATE INDEX workspace_of_key ON api_key (workspace_id, id);
@@ -106,8 +110,10 @@ ALTER TABLE api_key ADD COLUMN products TEXT;
 ALTER TABLE api_key ADD COLUMN scopes TEXT NOT NULL DEFAULT '["inference"]';
 ALTER TABLE api_key ADD COLUMN tags TEXT;
 ALTER TABLE api_key ADD COLUMN last_used_at BIGINT;
--- The key that takes its place; both work until the older one expires.
-ALTER TABLE api_key ADD COLUMN rotated_to TEXT;
+-- The secret that it had before it was rotated, and until when that is still taken.
+ALTER TABLE api_key ADD COLUMN previous_hash TEXT;
+ALTER TABLE api_key ADD COLUMN previous_until BIGINT;
+CREATE UNIQUE INDEX api_key_previous ON api_key (previous_hash);
 
 -- Which models a workspace may call, and under which terms. A workspace without a row has the defaults.
 CREATE TABLE workspace_policy (
