@@ -40,7 +40,7 @@ export async function openOperator(
       log: pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true })),
     },
     ...{ catalog: () => snapshot.catalog, publicUrl: () => publicUrl },
-    ...{ signIn: () => snapshot.signIn, mail: () => null },
+    ...{ signIn: () => snapshot.signIn, mail: () => snapshot.mail },
     settings: () => [...environment, ...snapshot.settings],
     ...controlSecrets(settings),
   }

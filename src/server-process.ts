@@ -148,7 +148,10 @@ async function findFirstSetupLink(control: ControlPlane): Promise<SetupLink | nu
 }
 
 /** What is done now and then: noticing others' changes, forgetting old addresses, ending expired credit. */
-function startChores({ database, keys, clock, log }: Gateway, refreshSettings: () => Promise<void>): () => Promise<void> {
+function startChores(
+  { database, keys, clock, log }: Gateway,
+  refreshSettings: () => Promise<void>,
+): () => Promise<void> {
   let seen: bigint | undefined
   const noticeChanges = async (): Promise<void> => {
     const revision = await loadRevision(database)

@@ -6,8 +6,10 @@ import type { Command } from 'commander'
 import { NO_USAGE } from '../src/base/usage.ts'
 import type { Session } from '../src/cli/command-line.ts'
 import { buildProgram } from '../src/cli/main.ts'
+import { operationOf } from '../src/cli/operation.ts'
 import { createTestCommandLine } from '../src/cli/test-command-line.ts'
 import { endSample, holdSample } from '../src/control/test-instance.ts'
+import { COMMANDS_PAGE, commandsPage } from '../tools/command-reference.ts'
 
 const PAGE = readFileSync(new URL('../docs/reference/commands.md', import.meta.url), 'utf8')
 
@@ -36,8 +38,9 @@ function keysOf(line: string | undefined): string[] | null {
 
 const program = buildProgram({} as Session)
 
-/** Every command that does something, by its words: groups only hold others. */
+/** Every command made by hand that does something, by its words: groups only hold others. */
 function listCommands(command: Command, path: readonly string[] = []): { usage: string; command: Command }[] {
+  if (operationOf(command)) return []
   const acts = command.commands.length === 0 || command.options.length > 0
   const args = command.registeredArguments.map((arg) => (arg.required ? `<${arg.name()}>` : `[${arg.name()}]`))
   const self = acts && path.length > 0 ? [{ usage: [...path, ...args].join(' '), command }] : []
@@ -69,10 +72,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   models: ['models'],
   audit: ['audit'],
   'config check [file]': ['config', 'check'],
+  'setup-link': ['setup-link'],
+  'secrets rewrap': ['secrets', 'rewrap'],
 }
 
 /** One runs until it is stopped, the other writes its rows as they come. */
-const WITHOUT_ANSWER = ['serve', 'usage export']
+const WITHOUT_ANSWER = ['serve', 'usage export', 'audit-log export']
 
 async function answerTo(t: TestContext, usage: string): Promise<Record<string, unknown>> {
   const command = await createTestCommandLine(t)
@@ -91,6 +96,10 @@ async function answerTo(t: TestContext, usage: string): Promise<Record<string, u
   const filled: Record<string, string> = { KEY: command.setup.keyId, SEAT: command.setup.seatId }
   return await command.json(...words.map((word) => filled[word] ?? word))
 }
+
+it('operation-commands.md is as the commands are', () => {
+  assert.equal(readFileSync(COMMANDS_PAGE, 'utf8'), commandsPage(), 'run npm run docs')
+})
 
 describe('commands.md', () => {
   it('has each command with its arguments, and no other', () => {

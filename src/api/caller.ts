@@ -147,11 +147,7 @@ async function admit(visit: Visit, { access }: OperationShape, principal: Princi
   return place
 }
 
-function actingOf(
-  { control, id, params }: Visit,
-  { access }: OperationShape,
-  principal: HttpPrincipal | null,
-): Acting {
+function actingOf({ control, id, params }: Visit, { access }: OperationShape, principal: HttpPrincipal | null): Acting {
   const { clock, trailKey, randomBytes } = control
   const acting = { actor: actorOf(principal), nowMs: clock(), requestId: id, trailKey, randomBytes }
   if (!principal) return acting

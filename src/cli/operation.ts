@@ -49,6 +49,13 @@ export function isCommand({ id, scope, access }: OperationShape): boolean {
   return access !== 'public' && (scope !== null || access === 'operator' || access === 'admin')
 }
 
+const made = new WeakMap<Command, OperationShape>()
+
+/** The operation that a command was made from; undefined for those made by hand. */
+export function operationOf(command: Command): OperationShape | undefined {
+  return made.get(command)
+}
+
 export function addOperationCommands(program: Command, session: Session): void {
   for (const shape of allOperations as readonly OperationShape[]) {
     if (!isCommand(shape)) continue
@@ -65,6 +72,7 @@ function addGroup(program: Command, name: string): Command {
 }
 
 function addCommand(command: Command, shape: OperationShape, session: Session): void {
+  made.set(command, shape)
   command.description(lowerFirst(shape.summary))
   const params = namesIn(shape.path)
   for (const name of params) {

@@ -6,15 +6,11 @@ import {
   listWorkspaceAuditLog,
   verifyAuditLog,
 } from './audit-log.ts'
-import {
-  checkCredential,
-  deleteCredential,
-  listCredentials,
-  saveCredential,
-  updateCredential,
-} from './credentials.ts'
-import { askForCode, askForReset, finishReset, signInWithCode } from './email-sign-in.ts'
 import { listCaps, removeCap, setCap } from './caps.ts'
+import { checkCredential, deleteCredential, listCredentials, saveCredential, updateCredential } from './credentials.ts'
+import { askForCode, askForReset, finishReset, signInWithCode } from './email-sign-in.ts'
+import { beginSignIn, finishSignIn, linkIdentity, listIdentities, unlinkIdentity } from './identity-sign-in.ts'
+import { readStatement } from './instance-statement.ts'
 import {
   acceptInvite,
   acceptInviteAsNew,
@@ -24,9 +20,7 @@ import {
   renewInvite,
   revokeInvite,
 } from './invites.ts'
-import { readStatement } from './instance-statement.ts'
 import { createKey, listKeys, readKey, revokeKey, rotateKey, updateKey } from './keys.ts'
-import { beginSignIn, finishSignIn, linkIdentity, listIdentities, unlinkIdentity } from './identity-sign-in.ts'
 import {
   createMember,
   leaveWorkspace,
@@ -51,16 +45,11 @@ import {
 } from './passkeys.ts'
 import { disablePerson, enablePerson, listPeople, readMe, readPerson, updateMe, updatePerson } from './people.ts'
 import { listModels, readPolicy, updatePolicy } from './policy.ts'
-import {
-  endOneSession,
-  endOtherSessions,
-  endSession,
-  listSessions,
-  proveSession,
-  readSession,
-} from './session.ts'
 import { listRequests, listTags, readRequest, readUsage } from './reports.ts'
 import { allowSeats, assignSeat, endSeat, listPlans, listSeats, updateSeat } from './seats.ts'
+import { endOneSession, endOtherSessions, endSession, listSessions, proveSession, readSession } from './session.ts'
+import { listSettings, resetSetting, updateSetting } from './settings.ts'
+import { changePassword, finishSetup, listSignInWays, signInByPassword } from './sign-in.ts'
 import {
   blockWorkspace,
   createWorkspace,
@@ -72,8 +61,6 @@ import {
   unblockWorkspace,
   updateWorkspace,
 } from './workspaces.ts'
-import { listSettings, resetSetting, updateSetting } from './settings.ts'
-import { changePassword, finishSetup, listSignInWays, signInByPassword } from './sign-in.ts'
 
 export const allOperations = [
   ...[readSession, endSession, proveSession, listSessions, endOneSession, endOtherSessions],

@@ -108,7 +108,8 @@ function addressOf(baseUrl: string, { path }: OperationShape, { params = {}, que
     const value = params[name]
     // Dots alone would be read as steps up the path.
     if (value === undefined || value === '' || /^\.+$/.test(value)) throw new TypeError(`${name} is no id: ${value}`)
-    return encodeURIComponent(value)
+    // Both may stand in a path as they are, and the server takes nothing that is escaped.
+    return encodeURIComponent(value).replaceAll('%3A', ':').replaceAll('%40', '@')
   })
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value))

@@ -6,8 +6,8 @@ import type { Catalog } from '../domain/catalog.ts'
 import { buildCatalog } from '../domain/catalog-build.ts'
 import type { BuiltInCatalog } from '../domain/catalog-merge.ts'
 import { DEFAULTS } from '../domain/config-defaults.ts'
-import { type ConfigProblem, parseConfig, problemAt } from '../domain/config-parse.ts'
 import { buildMailConfig, MAIL_URL_FORM, parseMailUrl } from '../domain/config-mail-schema.ts'
+import { type ConfigProblem, parseConfig, problemAt } from '../domain/config-parse.ts'
 import type { Config } from '../domain/config-schema.ts'
 import { isCredential } from '../domain/config-values.ts'
 import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../domain/config-webhooks-schema.ts'
@@ -97,7 +97,10 @@ export async function snapshotOf(text: string | null | Error, options: CatalogSo
   const configPath = text === null ? null : path
   const signIn = buildSignIn(config?.signIn, clients.secrets)
   const settings = viewSettings({ file: parsed.config, merged: config, path: configPath }, builtIn)
-  return { ok: true, snapshot: { catalog, server: serverConfig(config), signIn, mail: mail.config, settings, configPath } }
+  return {
+    ok: true,
+    snapshot: { catalog, server: serverConfig(config), signIn, mail: mail.config, settings, configPath },
+  }
 }
 
 function fileProblem(file: string, reason: string): LoadedCatalog {

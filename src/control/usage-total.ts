@@ -158,7 +158,15 @@ function compareLabels(by: readonly UsageSide[], a: readonly (string | null)[], 
 
 const NO_SUMS: CubeSums = {
   ...{ requests: 0n, released: 0n, estimated: 0n, input: 0n, cachedRead: 0n, cacheWrite5m: 0n, cacheWrite1h: 0n },
-  ...{ output: 0n, reasoning: 0n, balance: ZERO_USD, plan: ZERO_USD, counted: ZERO_USD, byok: ZERO_USD, writtenOff: ZERO_USD },
+  ...{
+    output: 0n,
+    reasoning: 0n,
+    balance: ZERO_USD,
+    plan: ZERO_USD,
+    counted: ZERO_USD,
+    byok: ZERO_USD,
+    writtenOff: ZERO_USD,
+  },
 }
 
 function addSums(a: CubeSums, b: CubeSums): CubeSums {

@@ -34,7 +34,7 @@ export const KEPT_TABLES: Readonly<Record<string, KeptTable>> = {
         'funding state price_version weight_ppm hold max_hold cost charged late_cost clamped_output',
       ],
       ['How it ended', 'outcome policy_version estimated status error_code warnings'],
-      ['Counts of tokens', 'input_tokens cached_read_tokens cache_write_5m_tokens cache_write_1h_tokens'],
+      ['Counts of tokens of the prompt', 'input_tokens cached_read_tokens cache_write_5m_tokens cache_write_1h_tokens'],
       ['Counts of tokens of the answer', 'output_tokens reasoning_tokens'],
       [TIMES, 'created_at first_byte_at ended_at'],
       ['The process that took it, and that ended it', 'node_id ended_by'],

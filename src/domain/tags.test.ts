@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatTags, parseTags, storedTag, tagValue } from './tags.ts'
+import { formatTags, mergeTags, parseTags, storedTag, tagValue } from './tags.ts'
 
 describe('tags', () => {
+  it('of a key come first, and cannot be relabelled by a request', () => {
+    assert.equal(mergeTags(['team=core', 'ci'], 'team=other,ci=1,nightly,team'), ',ci,nightly,team=core,')
+    assert.equal(mergeTags(['team=core'], undefined), ',team=core,')
+    assert.equal(mergeTags([], 'nightly'), ',nightly,')
+    assert.equal(parseTags(mergeTags(['team=core'], 'a,b,c,d,e,f,g,h,i,j,k')).length, 10)
+    assert.ok(parseTags(mergeTags(['team=core'], 'a,b,c,d,e,f,g,h,i,j,k')).includes('team=core'))
+  })
+
   it('are stored sorted and once each, so that equal sets are equal texts', () => {
     assert.equal(formatTags('team=core, nightly,team=core'), ',nightly,team=core,')
     assert.equal(formatTags('nightly,team=core'), formatTags(' team=core ,nightly,'))

@@ -1,11 +1,13 @@
 /** The statement of what an instance keeps names every table and column that there is, and no other. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { allRoutes } from '../../src/api/all-routes.ts'
 import { describeRetention } from '../../src/control/retention-statement.ts'
 import { KEPT_TABLES, type KeptTable } from '../../src/domain/kept-data.ts'
 import { buildForTest } from '../../src/domain/test-catalog.ts'
 import type { Database } from '../../src/store/database.ts'
+import { RETENTION_PAGE, retentionPage } from '../../tools/retention-reference.ts'
 import { startControlServer } from '../support/control-server.ts'
 import { forEachEngine } from '../support/engines.ts'
 
@@ -59,6 +61,10 @@ forEachEngine((engine) => {
 })
 
 describe('the statement', () => {
+  it('is what the reference says', () => {
+    assert.equal(readFileSync(RETENTION_PAGE, 'utf8'), retentionPage(), 'run: npm run docs')
+  })
+
   it('says which models that train are offered without a key', () => {
     const model = { name: 'A', free: true, products: ['zen'], protocol: 'openai-chat' }
     const { without_a_key } = describeRetention(

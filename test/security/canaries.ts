@@ -13,7 +13,7 @@ import { type Instance, startInstance } from '../support/instance.ts'
 import { findPostgres, type PostgresCluster, startPostgres } from '../support/postgres.ts'
 import { rawPost, sendRaw } from '../support/raw-http.ts'
 import { until } from '../support/until.ts'
-import { type AttackClass, Findings, type Outcome } from './outcome.ts'
+import { type AttackClass, Findings } from './outcome.ts'
 import { startTraced, TRACER } from './traced.ts'
 
 const REPOSITORY = join(import.meta.dirname, '..', '..')

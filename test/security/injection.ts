@@ -47,7 +47,7 @@ const HEADERS: readonly string[] = [
   ...['anthropic-version', 'anthropic-beta', 'content-type', 'accept-language', 'x-zendo-strict', 'x-zendo-include'],
 ]
 /** Of the payloads to each route, so that over all routes each has its turn; the smaller measure has one. */
-const SOME = 4
+const SOME = 3
 const ONE = 1
 
 export const injection: AttackClass = {

@@ -65,6 +65,13 @@ async function attack(world: World, routes: readonly RouteDefinition[]): Promise
     findings.check(succeeded || reason !== undefined, () => `${nameOf(route)}: nobody ever succeeds: ${last}`)
     findings.count('routes')
   }
+  const denials = world.books.all("SELECT actor_id FROM audit_log WHERE action = 'access.denied'")
+  findings.check(denials.length > 0, () => 'no refusal of a known caller is on record')
+  findings.check(
+    denials.every(({ actor_id: actor }) => actor !== null),
+    () => 'a refusal on record names nobody',
+  )
+  findings.count('refusals on record', denials.length)
   return findings.outcome()
 }
 

@@ -176,7 +176,7 @@ export async function addTenant(control: ControlPlane, name: string): Promise<Te
       })
       await insert('invite', {
         ...{ id: ids.inviteId, workspace_id: workspaceId, hash: hashToken(inviteToken), role: 'member' },
-        ...{ email: null, invited_by: admin.id, created_at: nowMs, expires_at: nowMs + INVITE_LEFT_MS },
+        ...{ email: null, invited_by: ids.adminMemberId, created_at: nowMs, expires_at: nowMs + INVITE_LEFT_MS },
       })
       await insert('workspace_policy', { workspace_id: workspaceId, curation: 'all_except' })
       await insert('workspace_model', { workspace_id: workspaceId, model: `${name}-curated-model` })

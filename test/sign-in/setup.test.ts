@@ -46,24 +46,28 @@ forEachEngine((engine) => {
       for (const secret of [token, PASSWORD, olga.token() ?? '?']) assert.equal(stored.includes(secret), false)
     })
 
-    it('is used once, however many come with it at once and to whichever process', async (t) => {
-      const [one, other] = await engine.openDatabases(t, 2)
-      assert.ok(one && other)
-      const { control, clock } = await startSignInWorld(t, one)
-      const token = tokenOf(await makeFirstSetupLink(control))
-      const acting = actingAtShell(control, clock.nowMs)
-      const tries = await Promise.allSettled(
-        Array.from({ length: 20 }, (_, index) =>
-          finishSetup({ ...control, database: index % 2 === 0 ? one : other }, acting, {
-            ...{ token, name: 'Olga', email: `o${index}@example.com`, password: PASSWORD },
-            ...{ address: '127.0.0.1', oldToken: null },
-          }),
-        ),
-      )
-      const refused = tries.flatMap((tried) => (tried.status === 'rejected' ? [tried.reason.code] : []))
-      assert.deepEqual(refused, Array(19).fill('sign_in_failed'))
-      assert.equal((await one.all('SELECT id FROM person')).length, 1)
-    })
+    for (const kind of ['printed by a start', 'made at the shell'] as const) {
+      it(`${kind} is used once, however many come with it at once and to whichever process`, async (t) => {
+        const [one, other] = await engine.openDatabases(t, 2)
+        assert.ok(one && other)
+        const { control, clock } = await startSignInWorld(t, one)
+        const acting = actingAtShell(control, clock.nowMs)
+        const isFirst = kind === 'printed by a start'
+        const link = isFirst ? makeFirstSetupLink(control) : makeSetupLink(control, acting, { email: null })
+        const token = tokenOf(await link)
+        const tries = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, index) =>
+            finishSetup({ ...control, database: index % 2 === 0 ? one : other }, acting, {
+              ...{ token, name: 'Olga', email: `o${index}@example.com`, password: PASSWORD },
+              ...{ address: '127.0.0.1', oldToken: null },
+            }),
+          ),
+        )
+        const refused = tries.flatMap((tried) => (tried.status === 'rejected' ? [tried.reason.code] : []))
+        assert.deepEqual(refused, Array(19).fill('sign_in_failed'))
+        assert.equal((await one.all('SELECT id FROM person')).length, 1)
+      })
+    }
 
     it('of two links that starts have printed, the later one works', async (t) => {
       const { control, browser } = await startSignInWorld(t, await engine.openDatabase(t))
