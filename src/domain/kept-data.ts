@@ -126,7 +126,7 @@ export const KEPT_TABLES: Readonly<Record<string, KeptTable>> = {
     about: 'Who belongs to a workspace.',
     kept: 'As long as the instance: requests name their member, also when it was removed.',
     fields: [
-      ['Who, where, as what', 'id workspace_id person_id name role mapped_by'],
+      ['Who, where, as what', 'id workspace_id person_id name role mapped_by hand_role'],
       [TIMES, 'created_at removed_at'],
     ],
   },
@@ -134,7 +134,7 @@ export const KEPT_TABLES: Readonly<Record<string, KeptTable>> = {
     about: 'Invitations into a workspace.',
     kept: FOR_GOOD,
     fields: [
-      ['Whom it is for, and as what', 'id workspace_id email role invited_by accepted_by'],
+      ['Whom it is for, and as what', 'id workspace_id email role invited_by by_mail accepted_by'],
       ['The SHA-256 of its link', 'hash'],
       [TIMES, 'created_at expires_at accepted_at revoked_at'],
     ],
@@ -184,7 +184,7 @@ export const KEPT_TABLES: Readonly<Record<string, KeptTable>> = {
     fields: [
       ['Who', 'id email name is_operator operator_by'],
       ['The password, hashed with Argon2id', 'password'],
-      [TIMES, 'created_at disabled_at'],
+      [TIMES, 'created_at disabled_at email_proved_at'],
     ],
   },
   identity: {

@@ -45,6 +45,14 @@ export async function deleteIdentity(sql: Sql, personId: string, issuer: string)
   return (await sql.run('DELETE FROM identity WHERE person_id = ? AND issuer = ?', personId, issuer)) > 0
 }
 
+/** Returns whether there was one. */
+export async function deleteIdentityAt(
+  sql: Sql,
+  { issuer, subject }: Pick<Identity, 'issuer' | 'subject'>,
+): Promise<boolean> {
+  return (await sql.run('DELETE FROM identity WHERE issuer = ? AND subject = ?', issuer, subject)) > 0
+}
+
 /** With what a person can prove who it is. */
 export interface Proofs {
   readonly hasPassword: boolean
@@ -98,18 +106,20 @@ export interface MappedMembership {
   readonly workspaceId: string
   readonly role: Role
   readonly mappedBy: string | null
+  /** The role that somebody here gave before that role map raised it; null: the map gave the membership. */
+  readonly handRole: Role | null
 }
 
 /** Those of a person that were not ended. */
 export function listMappedMemberships(sql: Sql, personId: string): Promise<MappedMembership[]> {
   return sql.all<MappedMembership>(
-    'SELECT id, workspace_id AS "workspaceId", role, mapped_by AS "mappedBy" FROM member' +
+    'SELECT id, workspace_id AS "workspaceId", role, mapped_by AS "mappedBy", hand_role AS "handRole" FROM member' +
       ' WHERE person_id = ? AND removed_at IS NULL ORDER BY id',
     personId,
   )
 }
 
-/** From now on it is the role map of that issuer that may change and end it. */
-export async function setMappedBy(sql: Sql, memberId: string, by: string): Promise<void> {
-  await sql.run('UPDATE member SET mapped_by = ? WHERE id = ?', by, memberId)
+/** From now on it is the role map of that issuer that may change and end it; with a role by hand, take it back to that. */
+export async function setMappedBy(sql: Sql, memberId: string, by: string, handRole: Role | null): Promise<void> {
+  await sql.run('UPDATE member SET mapped_by = ?, hand_role = ? WHERE id = ?', by, handRole, memberId)
 }

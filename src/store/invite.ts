@@ -10,6 +10,8 @@ export interface Invite {
   readonly role: Role
   /** The member who made it; the person, where an operator did who is no member; or `shell`. */
   readonly invitedBy: string
+  /** Whether the link went to the address by mail and was shown to nobody. */
+  readonly byMail: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
   readonly acceptedAtMs: number | null
@@ -26,6 +28,7 @@ interface Row {
   readonly email: string | null
   readonly role: Role
   readonly invited_by: string
+  readonly by_mail: bigint
   readonly created_at: bigint
   readonly expires_at: bigint
   readonly accepted_at: bigint | null
@@ -34,7 +37,8 @@ interface Row {
 }
 
 const SELECT_INVITES =
-  'SELECT id, workspace_id, email, role, invited_by, created_at, expires_at, accepted_at, accepted_by, revoked_at FROM invite'
+  'SELECT id, workspace_id, email, role, invited_by, by_mail, created_at, expires_at, accepted_at, accepted_by,' +
+  ' revoked_at FROM invite'
 
 function inviteOf(row: Row): Invite {
   return {
@@ -43,6 +47,7 @@ function inviteOf(row: Row): Invite {
     email: row.email,
     role: row.role,
     invitedBy: row.invited_by,
+    byMail: row.by_mail === 1n,
     createdAtMs: Number(row.created_at),
     expiresAtMs: Number(row.expires_at),
     acceptedAtMs: row.accepted_at === null ? null : Number(row.accepted_at),
@@ -53,10 +58,10 @@ function inviteOf(row: Row): Invite {
 
 export async function insertInvite(sql: Sql, invite: NewInvite): Promise<void> {
   await sql.run(
-    'INSERT INTO invite (id, workspace_id, hash, email, role, invited_by, created_at, expires_at)' +
-      ' VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO invite (id, workspace_id, hash, email, role, invited_by, by_mail, created_at, expires_at)' +
+      ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ...[invite.id, invite.workspaceId, invite.hash, invite.email, invite.role, invite.invitedBy],
-    ...[invite.createdAtMs, invite.expiresAtMs],
+    ...[invite.byMail ? 1 : 0, invite.createdAtMs, invite.expiresAtMs],
   )
 }
 
@@ -122,12 +127,12 @@ export async function revokeInvite(sql: Sql, id: string, nowMs: number): Promise
 /** Another link in place of the one that was given out, and on whose behalf. */
 export async function renewInvite(
   sql: Sql,
-  invite: Pick<NewInvite, 'id' | 'hash' | 'invitedBy' | 'expiresAtMs'>,
+  invite: Pick<NewInvite, 'id' | 'hash' | 'invitedBy' | 'byMail' | 'expiresAtMs'>,
 ): Promise<void> {
   await sql.run(
-    'UPDATE invite SET hash = ?, invited_by = ?, expires_at = ?' +
+    'UPDATE invite SET hash = ?, invited_by = ?, by_mail = ?, expires_at = ?' +
       ' WHERE id = ? AND accepted_at IS NULL AND revoked_at IS NULL',
-    ...[invite.hash, invite.invitedBy, invite.expiresAtMs, invite.id],
+    ...[invite.hash, invite.invitedBy, invite.byMail ? 1 : 0, invite.expiresAtMs, invite.id],
   )
 }
 

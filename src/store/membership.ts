@@ -30,6 +30,8 @@ export interface MemberPerson {
   readonly email: string
   readonly name: string
   readonly isDisabled: boolean
+  /** Whether somebody has shown that the address is its own. */
+  readonly isProved: boolean
 }
 
 interface RawWorkspace {
@@ -119,11 +121,12 @@ interface RawMember {
   readonly email: string | null
   readonly person_name: string | null
   readonly disabled_at: bigint | null
+  readonly email_proved_at: bigint | null
 }
 
 const SELECT_MEMBERS =
   'SELECT m.id, m.workspace_id, m.name, m.role, m.created_at, m.removed_at, m.person_id,' +
-  ' p.email, p.name AS person_name, p.disabled_at FROM member m LEFT JOIN person p ON p.id = m.person_id'
+  ' p.email, p.name AS person_name, p.disabled_at, p.email_proved_at FROM member m LEFT JOIN person p ON p.id = m.person_id'
 
 function memberOf(row: RawMember): MemberRow {
   const { person_id: personId, email, person_name: personName } = row
@@ -137,7 +140,10 @@ function memberOf(row: RawMember): MemberRow {
     person:
       personId === null || email === null || personName === null
         ? null
-        : { id: personId, email, name: personName, isDisabled: row.disabled_at !== null },
+        : {
+            ...{ id: personId, email, name: personName, isDisabled: row.disabled_at !== null },
+            isProved: row.email_proved_at !== null,
+          },
   }
 }
 
@@ -202,8 +208,9 @@ export async function insertPersonMember(
   )
 }
 
+/** Whatever a role map said of it before counts no longer. */
 export async function setMemberRole(sql: Sql, id: string, role: Role): Promise<void> {
-  await sql.run('UPDATE member SET role = ? WHERE id = ?', role, id)
+  await sql.run('UPDATE member SET role = ?, mapped_by = NULL, hand_role = NULL WHERE id = ?', role, id)
 }
 
 export async function renameMember(sql: Sql, id: string, name: string): Promise<void> {
@@ -212,7 +219,7 @@ export async function renameMember(sql: Sql, id: string, name: string): Promise<
 
 /** Null takes it back in. Either way no role map has given it any longer. */
 export async function setMemberRemoved(sql: Sql, id: string, removedAtMs: number | null): Promise<void> {
-  await sql.run('UPDATE member SET removed_at = ?, mapped_by = NULL WHERE id = ?', removedAtMs, id)
+  await sql.run('UPDATE member SET removed_at = ?, mapped_by = NULL, hand_role = NULL WHERE id = ?', removedAtMs, id)
 }
 
 /** Returns how many keys that makes useless. */

@@ -83,6 +83,11 @@ export async function renamePasskey(sql: Sql, id: string, name: string): Promise
   await sql.run('UPDATE passkey SET name = ? WHERE id = ?', name, id)
 }
 
+/** All of a person; returns how many. */
+export function deletePasskeysOf(sql: Sql, personId: string): Promise<number> {
+  return sql.run('DELETE FROM passkey WHERE person_id = ?', personId)
+}
+
 export async function deletePasskey(sql: Sql, id: string): Promise<void> {
   await sql.run('DELETE FROM passkey WHERE id = ?', id)
 }

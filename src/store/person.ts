@@ -11,6 +11,8 @@ export interface Person {
   readonly password: string | null
   readonly disabledAtMs: number | null
   readonly createdAtMs: number
+  /** When somebody first showed that the address is its own; null: nobody has. */
+  readonly emailProvedAtMs: number | null
 }
 
 interface Row {
@@ -21,9 +23,11 @@ interface Row {
   readonly password: string | null
   readonly disabled_at: bigint | null
   readonly created_at: bigint
+  readonly email_proved_at: bigint | null
 }
 
-const SELECT = 'SELECT id, email, name, is_operator, password, disabled_at, created_at FROM person'
+const SELECT =
+  'SELECT id, email, name, is_operator, password, disabled_at, created_at, email_proved_at FROM person'
 
 function personOf(row: Row | undefined): Person | undefined {
   return (
@@ -35,6 +39,7 @@ function personOf(row: Row | undefined): Person | undefined {
       password: row.password,
       disabledAtMs: row.disabled_at === null ? null : Number(row.disabled_at),
       createdAtMs: Number(row.created_at),
+      emailProvedAtMs: row.email_proved_at === null ? null : Number(row.email_proved_at),
     }
   )
 }
@@ -59,15 +64,23 @@ export async function findPersonByEmail(sql: Sql, email: string): Promise<Person
   return personOf(await sql.get<Row>(`${SELECT} WHERE email = ?`, email))
 }
 
+/** Without `isProved` nobody has shown yet that the address is its own. */
 export async function insertPerson(
   sql: Sql,
-  person: Pick<Person, 'id' | 'email' | 'name' | 'isOperator' | 'password'>,
+  person: Pick<Person, 'id' | 'email' | 'name' | 'isOperator' | 'password'> & { readonly isProved?: boolean },
   nowMs: number,
 ): Promise<void> {
+  const { id, email, name, isOperator, password, isProved = false } = person
   await sql.run(
-    'INSERT INTO person (id, email, name, is_operator, password, created_at) VALUES (?, ?, ?, ?, ?, ?)',
-    ...[person.id, person.email, person.name, person.isOperator ? 1 : 0, person.password, nowMs],
+    'INSERT INTO person (id, email, name, is_operator, password, created_at, email_proved_at)' +
+      ' VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ...[id, email, name, isOperator ? 1 : 0, password, nowMs, isProved ? nowMs : null],
   )
+}
+
+/** Its address is proved from then on, and whatever password it had opens nothing any more. */
+export async function setEmailProved(sql: Sql, id: string, nowMs: number): Promise<void> {
+  await sql.run('UPDATE person SET email_proved_at = ?, password = NULL WHERE id = ?', nowMs, id)
 }
 
 export async function setPersonName(sql: Sql, id: string, name: string): Promise<void> {
@@ -87,6 +100,16 @@ export async function setPassword(sql: Sql, id: string, password: string): Promi
 /** Null: no longer disabled. */
 export async function setDisabled(sql: Sql, id: string, disabledAtMs: number | null): Promise<void> {
   await sql.run('UPDATE person SET disabled_at = ? WHERE id = ?', disabledAtMs, id)
+}
+
+/** Of all its memberships; returns how many keys that makes useless. */
+export function revokeKeysOfPerson(sql: Sql, id: string, nowMs: number): Promise<number> {
+  return sql.run(
+    'UPDATE api_key SET revoked_at = ? WHERE revoked_at IS NULL AND member_id IN' +
+      ' (SELECT id FROM member WHERE person_id = ?)',
+    nowMs,
+    id,
+  )
 }
 
 /** Who runs the instance first takes over what the first start made: its oldest admin, where that is nobody's yet. */

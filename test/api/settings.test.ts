@@ -10,6 +10,8 @@ import { until } from '../support/until.ts'
 
 const FILE = {
   anonymous: { requestsPerDay: 77 },
+  // Waiting for both processes reads more often than people may.
+  limits: { api: { read: 0 } },
   providers: { other: { apiKey: 'sk-very-secret', protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1' } },
 }
 
@@ -81,6 +83,7 @@ describe('settings of an instance of two processes', () => {
   })
 
   it('a change is in force, not only shown: no request without a key is taken after it', async () => {
+    const before = (await settings()).get('limits.address.requestsPerMinute')?.value
     await client()['setting.update']({ params: { setting: 'limits.address.requestsPerMinute' }, body: { value: 1 } })
     await holdsEverywhere('limits.address.requestsPerMinute', 1)
     const statuses: number[] = []
@@ -95,6 +98,7 @@ describe('settings of an instance of two processes', () => {
     }
     assert.ok(statuses.includes(429), statuses.join())
     await client()['setting.reset']({ params: { setting: 'limits.address.requestsPerMinute' } })
+    await holdsEverywhere('limits.address.requestsPerMinute', before)
   })
 
   it('what the file or the environment fixes is refused with its place', async () => {
@@ -125,7 +129,7 @@ describe('settings of an instance of two processes', () => {
     await client()['setting.update']({ params: { setting: 'limits.loop.seconds' }, body: { value: 30 } })
     await holdsEverywhere('limits.loop.seconds', 30)
     const path = join(gateway.dataDir, 'zendo.jsonc')
-    await writeFile(path, JSON.stringify({ ...FILE, limits: { loop: { seconds: 90 } } }))
+    await writeFile(path, JSON.stringify({ ...FILE, limits: { ...FILE.limits, loop: { seconds: 90 } } }))
     await holdsEverywhere('limits.loop.seconds', 90)
     await writeFile(path, '{ "limits": ')
     await until('the bad file was noticed', () => gateway.output().includes('was not taken over'))

@@ -10,6 +10,7 @@ import type { DatabasePlace } from '../../src/store/open-database.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { forEachEngine } from '../support/engines.ts'
+import { countOwnRevisions } from './rows.ts'
 
 const FIXTURE = new URL('../schemas/0002.sqlite', import.meta.url)
 const KNOWN = readMigrations()
@@ -91,7 +92,7 @@ forEachEngine((engine) => {
           KNOWN.map(({ version }) => version),
         )
       await Promise.all(databases.map((db, n) => db.run('INSERT INTO revision VALUES (?, 1)', `r${n}`)))
-      assert.equal((await databases[0]?.all('SELECT name FROM revision'))?.length, 6)
+      assert.deepEqual(await Promise.all(databases.map(countOwnRevisions)), [5, 5, 5, 5, 5])
     })
 
     it('the same with processes', async (t) => {

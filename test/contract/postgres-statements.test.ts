@@ -5,7 +5,7 @@ import type { Database, Sql } from '../../src/store/database.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { startCutProxy } from '../support/cut-proxy.ts'
 import { describeWithPostgres } from '../support/engines.ts'
-import { addWorkspace, countWorkspaces } from './rows.ts'
+import { addWorkspace, countOwnRevisions, countWorkspaces } from './rows.ts'
 
 describeWithPostgres('PostgreSQL transactions', (server) => {
   async function open(t: TestContext, count = 1): Promise<Database[]> {
@@ -33,7 +33,7 @@ describeWithPostgres('PostgreSQL transactions', (server) => {
       })
     await Promise.all([addToBoth(a, 'x', 'y'), addToBoth(b, 'y', 'x')])
     assert.ok(runs > 2, 'one of them ran again')
-    const rows = await a.all<{ value: bigint }>("SELECT value FROM revision WHERE name <> 'policy'")
+    const rows = await a.all<{ value: bigint }>("SELECT value FROM revision WHERE name IN ('x', 'y')")
     assert.deepEqual(
       rows.map(({ value }) => value),
       [2n, 2n],
@@ -72,7 +72,7 @@ describeWithPostgres('PostgreSQL transactions', (server) => {
       void sql.run('INSERT INTO revision VALUES (?, 1)', 'a')
       void sql.runEach('INSERT INTO revision VALUES (?, 1)', [['b'], ['c']])
     })
-    assert.equal((await db.all('SELECT name FROM revision')).length, 4)
+    assert.equal(await countOwnRevisions(db), 3)
   })
 
   it('statements that are issued together go to the server together: two round trips for any number', async (t) => {
@@ -114,7 +114,7 @@ describeWithPostgres('PostgreSQL transactions', (server) => {
       proxy.spoilBegin()
       await assert.rejects(attempt(), /syntax error/)
     }
-    assert.equal((await db.all('SELECT name FROM revision')).length, 1)
+    assert.equal(await countOwnRevisions(db), 0)
     await db.write((sql) => sql.run("INSERT INTO revision VALUES ('a', 1)"))
   })
 
@@ -131,7 +131,7 @@ describeWithPostgres('PostgreSQL transactions', (server) => {
     release.resolve()
     await slow
     await db.write((sql) => sql.get('SELECT 1'))
-    assert.equal((await db.all('SELECT name FROM revision')).length, 1)
+    assert.equal(await countOwnRevisions(db), 0)
   })
 
   it('a transaction that has ended takes no statements', async (t) => {
@@ -143,13 +143,14 @@ describeWithPostgres('PostgreSQL transactions', (server) => {
     })
     await assert.rejects(async () => kept?.run("INSERT INTO revision VALUES ('late', 1)"), /after its transaction/)
     await db.write((sql) => addWorkspace(sql, 'a'))
-    assert.equal((await db.all('SELECT name FROM revision')).length, 1)
+    assert.equal(await countOwnRevisions(db), 0)
   })
 
   it('what was prepared before another process changed the table is prepared again', async (t) => {
     const [db, other] = await open(t, 2)
     assert.ok(db && other)
-    const read = (sql: Sql): Promise<{ value: bigint } | undefined> => sql.get('SELECT value FROM revision')
+    const read = (sql: Sql): Promise<{ value: bigint } | undefined> =>
+      sql.get("SELECT value FROM revision WHERE name = 'policy'")
     await db.write(read)
     await db.read(read)
     await other.script('ALTER TABLE revision ALTER COLUMN value TYPE NUMERIC')

@@ -26,6 +26,14 @@ export async function countWorkspaces(sql: Sql): Promise<number> {
   return Number(row?.n)
 }
 
+/** How many rows a test has put into `revision`, beside those that the schema comes with. */
+export async function countOwnRevisions(sql: Sql): Promise<number> {
+  const row = await sql.get<{ n: bigint }>(
+    "SELECT COUNT(*) AS n FROM revision WHERE name NOT IN ('policy', 'audit_log')",
+  )
+  return Number(row?.n)
+}
+
 export async function heldOf(sql: Sql): Promise<bigint | undefined> {
   return (await sql.get<{ held: bigint }>('SELECT held FROM account WHERE id = ?', BALANCE))?.held
 }

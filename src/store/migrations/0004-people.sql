@@ -13,7 +13,9 @@ CREATE TABLE person (
   disabled_at  BIGINT,
   created_at   BIGINT NOT NULL,
   -- The issuer whose role map made it an operator, and may take that back; null: somebody here did.
-  operator_by  TEXT
+  operator_by  TEXT,
+  -- When somebody first showed that the mail of the address is its own; null: whoever made the account only said so.
+  email_proved_at  BIGINT
 );
 
 -- An account at a provider of identities: its issuer and what that calls the person, never an e-mail address.
@@ -82,8 +84,12 @@ ALTER TABLE member ADD COLUMN person_id TEXT REFERENCES person (id);
 ALTER TABLE member ADD COLUMN removed_at BIGINT;
 -- The issuer whose role map gave the membership, and may change and end it; null: somebody here did.
 ALTER TABLE member ADD COLUMN mapped_by TEXT;
+-- The role that somebody here gave before a role map raised it, and that comes back when the groups go.
+ALTER TABLE member ADD COLUMN hand_role TEXT;
 CREATE UNIQUE INDEX member_of_person ON member (workspace_id, person_id) WHERE person_id IS NOT NULL AND removed_at IS NULL;
 CREATE INDEX member_by_person ON member (person_id);
+CREATE INDEX member_of_workspace ON member (workspace_id, id);
+CREATE INDEX seat_of_workspace ON seat (workspace_id, id);
 CREATE INDEX workspace_of_key ON api_key (workspace_id, id);
 
 CREATE TABLE invite (
@@ -94,6 +100,8 @@ CREATE TABLE invite (
   email         TEXT,
   role          TEXT NOT NULL CHECK (role IN ('admin', 'member')),
   invited_by    TEXT NOT NULL,
+  -- Whether the link went to the address by mail and was shown to nobody: who has it reads the mail there.
+  by_mail       INTEGER NOT NULL DEFAULT 0 CHECK (by_mail IN (0, 1)),
   created_at    BIGINT NOT NULL,
   expires_at    BIGINT NOT NULL,
   accepted_at   BIGINT,
