@@ -5,7 +5,7 @@ import { allRoutes } from './api/all-routes.ts'
 import { AppError } from './base/errors.ts'
 import type { Clock } from './base/time.ts'
 import type { Operator } from './cli/command-line.ts'
-import { loadCatalog } from './control/catalog-source.ts'
+import { type CatalogSnapshot, loadCatalog } from './control/catalog-source.ts'
 import type { ControlPlane } from './control/control-plane.ts'
 import { hasInstanceSecrets } from './control/instance.ts'
 import { loadSettings } from './control/setting.ts'
@@ -17,7 +17,10 @@ import type { Database } from './store/database.ts'
 /** The simulated upstream has an address only inside a running server. */
 const NOWHERE = 'http://simulated.invalid/v1'
 
-/** @throws AppError invalid_request when the configuration is bad: what is changed is checked against it */
+/**
+ * With a bad configuration, what needs none of it still works; the rest throws its problems before it changes anything.
+ * @throws AppError invalid_request where the secrets of the instance are not
+ */
 export async function openOperator(
   settings: Settings,
   database: Database,
@@ -28,8 +31,10 @@ export async function openOperator(
   const stored = await loadSettings(database)
   const { configPath } = settings
   const loaded = await loadCatalog({ configPath, env, simulatedBaseUrl: NOWHERE, stored: () => stored })
-  if (!loaded.ok) throw new AppError('invalid_request', formatProblems(loaded.problems))
-  const { snapshot } = loaded
+  const snapshot = (): CatalogSnapshot => {
+    if (loaded.ok) return loaded.snapshot
+    throw new AppError('invalid_request', formatProblems(loaded.problems))
+  }
   const publicUrl = settings.publicUrl ?? `http://${settings.host}:${settings.port}`
   const environment = describeEnvironment(env, settings)
   const control: ControlPlane = {
@@ -39,16 +44,16 @@ export async function openOperator(
       randomBytes,
       log: pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true })),
     },
-    ...{ catalog: () => snapshot.catalog, publicUrl: () => publicUrl },
-    ...{ signIn: () => snapshot.signIn, mail: () => snapshot.mail },
-    settings: () => [...environment, ...snapshot.settings],
+    ...{ catalog: () => snapshot().catalog, publicUrl: () => publicUrl },
+    ...{ signIn: () => snapshot().signIn, mail: () => snapshot().mail },
+    settings: () => [...environment, ...snapshot().settings],
     ...controlSecrets(settings),
   }
-  const { trailKey } = control
+  const { trailKey, trailKeys } = control
   const actor = { kind: 'shell', id: null } as const
   return {
     control,
-    acting: { actor, nowMs: clock(), requestId: null, trailKey, randomBytes },
+    acting: { actor, nowMs: clock(), requestId: null, trailKey, trailKeys, randomBytes },
     async run(id, input) {
       const route = allRoutes.find(({ operation }) => operation?.id === id)
       if (!route?.perform) throw new Error(`there is no operation ${id}`)

@@ -9,6 +9,7 @@ import { createHttpServer, type HttpServer } from './api/server.ts'
 import { AppError } from './base/errors.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './base/time.ts'
 import type { ControlPlane } from './control/control-plane.ts'
+import { claimMasterKey, OTHER_MASTER_KEY } from './control/master-key.ts'
 import { setUpInstance } from './control/setup.ts'
 import { forgetSignIns } from './control/sign-in/housekeeping.ts'
 import { makeFirstSetupLink, type SetupLink } from './control/sign-in/setup-link.ts'
@@ -80,6 +81,7 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
   const webhooks = startWebhooks({ database, catalog: live.catalog, clock: Date.now, log })
   opened.defer(() => webhooks.close())
   const secrets = controlSecrets(settings)
+  if (!(await claimMasterKey(database, secrets.trailKeys, Date.now())) && worker === 0) log.error(OTHER_MASTER_KEY)
   const limits = (): ReturnType<typeof live.catalog>['limits'] => live.catalog().limits
   const gateway: Gateway = {
     catalog: live.catalog,
@@ -112,7 +114,7 @@ export async function startServer(settings: Settings, log: Logger, worker = 0): 
   publicUrl ||= url
   opened.defer(() => http.drain(settings.shutdownMs))
   // Last of all: the key is shown once, and a start that fails must not have used that up.
-  const setup = await setUpInstance(database, { nowMs: Date.now(), randomBytes })
+  const setup = await setUpInstance(database, { nowMs: Date.now(), randomBytes, trailKey: secrets.trailKey })
   opened.defer(startChores(gateway, live.refresh))
   if (worker === 0 || setup.created) {
     const link = await findFirstSetupLink(control)

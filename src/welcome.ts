@@ -11,7 +11,13 @@ const TRIAL_MODEL = 'sim/echo'
  */
 export function readyLines(url: string, setup: Setup, catalog: Catalog, link: SetupLink | null): string[] {
   const lines = [`Zendo is listening on ${url}`]
-  if (link) lines.push(`Console: ${link.url}`, '  This link makes the first operator. It works once, for 24 hours.')
+  if (link) {
+    lines.push(
+      `Console: ${link.url}`,
+      '  What stands behind the # makes the first operator, once, within 24 hours: POST /api/setup, as docs/guides/team.md',
+      '  shows it.',
+    )
+  }
   if (!setup.created) return lines
   lines.push(
     '',

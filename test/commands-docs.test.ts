@@ -74,6 +74,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'config check [file]': ['config', 'check'],
   'setup-link': ['setup-link'],
   'secrets rewrap': ['secrets', 'rewrap'],
+  'audit-log verify': ['audit-log', 'verify'],
 }
 
 /** One runs until it is stopped, the other writes its rows as they come. */

@@ -14,9 +14,15 @@ import { MINUTE_MS } from '../src/base/time.ts'
 import type { Funding } from '../src/base/words.ts'
 import { auditLedger } from '../src/control/audit.ts'
 import { grantCredit } from '../src/control/credit.ts'
-import { setUseBalance } from '../src/control/plan.ts'
 import { recordPrices } from '../src/control/price-book.ts'
-import { createTestInstance, NOON_MS, type TestInstance } from '../src/control/test-instance.ts'
+import { switchUseBalance } from '../src/control/seat-assignment.ts'
+import {
+  createTestInstance,
+  NOON_MS,
+  ofFirstSeat,
+  type TestInstance,
+  testActing,
+} from '../src/control/test-instance.ts'
 import { reportUsage } from '../src/control/usage.ts'
 import { explainRequest } from '../src/control/usage-explain.ts'
 import { totalUsage } from '../src/control/usage-total.ts'
@@ -237,10 +243,11 @@ function pick<T>(random: Random, values: readonly T[]): T {
 async function live(self: Rehearsal, open: Open[]): Promise<void> {
   const { random, instance, time } = self
   time.nowMs += pickInteger(random, 0, 20) * MINUTE_MS
-  if (random() < 0.3) await setUseBalance(instance.db, instance.setup.workspace.id, undefined, random() < 0.5)
+  const acting = testActing(time.nowMs)
+  if (random() < 0.3) await switchUseBalance(instance.db, acting, ofFirstSeat(instance), random() < 0.5)
   if (random() < 0.3) {
     const amount = nanoUsd(pickInteger(random, 1, 9_000_000_000))
-    await grantCredit(instance.db, { workspaceId: instance.setup.workspace.id, amount, note: '' }, time.nowMs)
+    await grantCredit(instance.db, acting, { workspaceId: instance.setup.workspace.id, amount, note: '' })
     self.granted += amount
   }
   if (random() < 0.05) {

@@ -12,7 +12,8 @@ const OPENING = `# Commands of the control plane
 Each is an operation of the [API](api.md), run on the database by whoever may run commands on the machine: with the
 power of an operator, on record as \`shell\`. They take the options that every command takes ([commands.md](commands.md)),
 print for people, or with \`--json\` the operation's reply, and end with 1 when the operation is refused. In a list, values are
-separated by commas; \`none\` is null. A secret is named as \`env:NAME\`. This page is made by \`npm run docs\`; a test
+separated by commas; \`none\` is null. A secret is named as \`env:NAME\`. Links are made for \`ZENDO_PUBLIC_URL\`, else for
+\`ZENDO_HOST\` and \`ZENDO_PORT\`: set what the server has. This page is made by \`npm run docs\`; a test
 compares it with the code.
 `
 

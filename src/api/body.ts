@@ -2,9 +2,17 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../base/errors.ts'
 
-/** @throws AppError body_too_large, invalid_request (content type or encoding; body cut short by the client) */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  checkLabels(request)
+/** Agents name all kinds of it. */
+const ANY_JSON = /json/i
+/** What no form of another origin's page can send. */
+export const PLAIN_JSON = /^application\/json\s*(;|$)/i
+
+/**
+ * @param type what the content type must be, where there is one
+ * @throws AppError body_too_large, invalid_request (content type or encoding; body cut short by the client)
+ */
+export function readBody(request: IncomingMessage, maxBytes: number, type = ANY_JSON): Promise<Buffer> {
+  checkLabels(request, type)
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes))
   return new Promise((resolve, reject) => {
@@ -33,18 +41,20 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
   })
 }
 
-function checkLabels(request: IncomingMessage): void {
-  const type = request.headers['content-type']
-  if (type !== undefined && !/json/i.test(type)) {
-    throw new AppError(
-      'invalid_request',
-      'The content-type must be application/json. Send the header "content-type: application/json".',
-    )
-  }
-  const encoding = request.headers['content-encoding']
+function checkLabels({ headers }: IncomingMessage, type: RegExp): void {
+  const sent = headers['content-type']
+  if (sent !== undefined && !type.test(sent)) throw notJson()
+  const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('invalid_request', `A request body with content-encoding cannot be read; send it as it is.`)
   }
+}
+
+export function notJson(): AppError {
+  return new AppError(
+    'invalid_request',
+    'The content-type must be application/json. Send the header "content-type: application/json".',
+  )
 }
 
 function tooLarge(maxBytes: number): AppError {

@@ -1,18 +1,20 @@
 /**
  * Who asks for an operation, and whether they may: by the definition of the operation alone, before its input is looked
- * at. What is refused to somebody known goes on record.
+ * at; and once more when that has arrived. What is refused to somebody known goes on record.
  */
 import { timingSafeEqual } from 'node:crypto'
 import { AppError } from '../base/errors.ts'
 import type { OperationShape } from '../contract/operation.ts'
 import { type Acting, recordRefusal } from '../control/acting.ts'
 import type { ControlPlane } from '../control/control-plane.ts'
-import { confirmCaller, findPlace, type Place, type Principal } from '../control/principal.ts'
+import { admit, confirmCaller, findPlace, type Place, type Principal } from '../control/principal.ts'
 import { csrfToken, findSession, RECENT_MS } from '../control/sign-in/session.ts'
-import { isWellFormedKey } from '../domain/api-key.ts'
-import { findOwner } from '../gateway/call.ts'
-import { checkScope } from '../gateway/permission.ts'
+import { hashKey, isWellFormedKey } from '../domain/api-key.ts'
+import { unknownKey } from '../gateway/call.ts'
+import { checkKey, checkScope } from '../gateway/permission.ts'
+import { LATE, SYSTEM_TIMERS, within } from '../ledger/timers.ts'
 import { reasonOf } from '../store/database.ts'
+import { loadKeyOwner } from '../store/key.ts'
 import { addressOf } from './address.ts'
 import { findKey } from './credentials.ts'
 import type { Asker } from './rates.ts'
@@ -28,34 +30,73 @@ export interface Caller {
   readonly acting: Acting
 }
 
-/** @throws AppError sign_in_required, key_disabled, permission_denied, not_found, rate_limited */
+/** How long the database may take to say who asks and what that makes of them. */
+const LOOK_UP_MS = 5000
+
+/** @throws AppError sign_in_required, key_disabled, permission_denied, not_found, rate_limited, storage_unavailable */
 export async function findCaller(visit: Visit, shape: OperationShape): Promise<Caller> {
   const address = addressOf(visit.request, visit.options.trustedProxies)
+  const inTime = timeLimit()
   // Whatever cookie or key comes along: a public operation goes by what is in the body.
-  const principal = shape.access === 'public' ? null : await identify(visit, address)
+  const principal = shape.access === 'public' ? null : await inTime(identify(visit, address))
   const asker = { id: principal && principalId(principal), address }
   visit.rates.check(shape.rate, asker)
-  const acting = actingOf(visit, shape, principal)
+  const acting = actingOf(visit, principal)
   try {
     if (!principal) checkOrigin(visit)
     else if (principal.kind === 'key') checkKeyMay(shape, principal)
     else checkPersonMay(visit, shape, principal)
-    return { principal, acting, place: principal && (await admit(visit, shape, principal)) }
+    if (!principal) return { principal, acting, place: null }
+    const admission = { access: shape.access, workspaceId: visit.params.workspace }
+    const place = await inTime(admit(visit.control.database, principal, admission))
+    const { clock } = visit.control
+    const confirm: Acting['confirm'] = (sql) => confirmCaller(sql, principal, { ...admission, place, nowMs: clock() })
+    return { principal, place, acting: { ...acting, confirm } }
   } catch (error) {
     if (principal) await recordDenied(visit, shape, { principal, asker, acting }, error)
     throw error
   }
 }
 
+/**
+ * The same caller after its input has arrived, which may have taken a minute: what it was let in as must still be so.
+ * @throws AppError as `Acting.confirm` does, storage_unavailable
+ */
+export async function lookAgain({ control }: Visit, caller: Caller): Promise<Caller> {
+  const { acting } = caller
+  await timeLimit()(Promise.resolve(acting.confirm?.(control.database)))
+  return { ...caller, acting: { ...acting, nowMs: control.clock() } }
+}
+
+/** For whatever is awaited of it, in all: nobody is kept waiting by a database that does not answer. */
+function timeLimit(): <T>(work: Promise<T>) => Promise<T> {
+  const endMs = SYSTEM_TIMERS.now() + LOOK_UP_MS
+  return async (work) => {
+    const result = await within(SYSTEM_TIMERS, work, Math.max(0, endMs - SYSTEM_TIMERS.now()))
+    if (result !== LATE) return result
+    throw new AppError('storage_unavailable', 'The database does not answer; nothing was changed. Try again.', {
+      cause: 'who asks could not be looked up in time',
+      retryAfterSeconds: 1,
+    })
+  }
+}
+
 /** Whoever asks over HTTP: nobody comes from the shell. */
 type HttpPrincipal = Exclude<Principal, { kind: 'shell' }>
 
-/** One text for each caller: rates, kept answers and the like go by it. */
+/** One text for each caller: rates go by it. */
 export function principalId(principal: HttpPrincipal): string {
   return principal.kind === 'key' ? `key:${principal.owner.keyId}` : `person:${principal.personId}`
 }
 
-/** @throws AppError sign_in_required, key_disabled, workspace_blocked; rate_limited for whoever tries many */
+/**
+ * Whose kept answers a caller may get. What is about the session that asks is not done in another by having been done.
+ */
+export function repeaterId(principal: HttpPrincipal, { scope }: OperationShape): string {
+  return principal.kind === 'person' && scope === null ? `session:${principal.sessionId}` : principalId(principal)
+}
+
+/** @throws AppError sign_in_required, invalid_key, key_disabled, workspace_blocked; rate_limited for whoever tries many */
 async function identify(visit: Visit, address: string): Promise<HttpPrincipal> {
   const { request, control, gateway } = visit
   try {
@@ -75,10 +116,16 @@ async function identify(visit: Visit, address: string): Promise<HttpPrincipal> {
   }
 }
 
-async function identifyKey({ gateway }: Visit, key: string): Promise<HttpPrincipal> {
-  const owner = isWellFormedKey(key) ? await findOwner(gateway, key) : null
-  if (!owner) throw signInRequired()
-  return { kind: 'key', personId: owner.personId, isOperator: owner.isOperator, owner }
+/** Not from memory, where what was changed elsewhere stands for a moment longer. */
+async function identifyKey({ control, gateway }: Visit, key: string): Promise<HttpPrincipal> {
+  if (!isWellFormedKey(key)) throw signInRequired()
+  const keyHash = hashKey(key)
+  const owner = await loadKeyOwner(control.database, keyHash)
+  if (!owner) throw unknownKey()
+  const nowMs = control.clock()
+  checkKey(owner, nowMs)
+  gateway.keys.noteUse(owner.keyId, nowMs)
+  return { kind: 'key', personId: owner.personId, isOperator: owner.isOperator, owner, keyHash }
 }
 
 function signInRequired(): AppError {
@@ -132,27 +179,9 @@ function checkOrigin(visit: Visit): void {
   )
 }
 
-/** @throws AppError permission_denied; not_found for a workspace that the caller has no part in */
-async function admit(visit: Visit, { access }: OperationShape, principal: Principal): Promise<Place | null> {
-  if (access === 'operator' && !principal.isOperator) {
-    throw new AppError('permission_denied', 'Only an operator of this gateway may do this.')
-  }
-  const { workspace } = visit.params
-  if (workspace === undefined) return null
-  const place = await findPlace(visit.control.database, principal, workspace)
-  if (!place) throw new AppError('not_found', 'There is no such workspace.')
-  if (access === 'admin' && place.role !== 'admin') {
-    throw new AppError('permission_denied', 'Only an admin of the workspace may do this.')
-  }
-  return place
-}
-
-function actingOf({ control, id, params }: Visit, { access }: OperationShape, principal: HttpPrincipal | null): Acting {
-  const { clock, trailKey, randomBytes } = control
-  const acting = { actor: actorOf(principal), nowMs: clock(), requestId: id, trailKey, randomBytes }
-  if (!principal) return acting
-  const { workspace: workspaceId } = params
-  return { ...acting, confirm: (sql) => confirmCaller(sql, principal, { access, workspaceId }) }
+function actingOf({ control, id }: Visit, principal: HttpPrincipal | null): Acting {
+  const { clock, trailKey, trailKeys, randomBytes } = control
+  return { actor: actorOf(principal), nowMs: clock(), requestId: id, trailKey, trailKeys, randomBytes }
 }
 
 function actorOf(principal: HttpPrincipal | null): Acting['actor'] {
@@ -179,9 +208,10 @@ async function recordDenied(
   if (!isDenial || (access !== 'admin' && access !== 'operator') || !rates.mayRecord(asker)) return
   try {
     const { workspace } = params
-    const place = workspace === undefined ? undefined : await findPlace(control.database, principal, workspace)
+    const inTime = timeLimit()
+    const place = workspace === undefined ? undefined : await inTime(findPlace(control.database, principal, workspace))
     const asked = { operation: id, code: error.code, ...(workspace !== undefined && { workspace }) }
-    await recordRefusal(control.database, acting, { workspaceId: place?.workspace.id ?? null, asked })
+    await inTime(recordRefusal(control.database, acting, { workspaceId: place?.workspace.id ?? null, asked }))
   } catch (cause) {
     logLost(control, id, cause)
   }

@@ -15,7 +15,8 @@ export const emailSignInRoutes: readonly RouteDefinition[] = [
   serve(signInWithCode, async (context, { body }) => {
     const { control, acting, address, visit } = context
     const session = await enterCode(control, acting, { ...body, address, oldToken: tokenOf(visit, control) })
-    return await answerSignedIn(context, session.personId, session)
+    const more = session.proof?.hasRemoved ? ({ earlier_access_removed: true } as const) : {}
+    return await answerSignedIn(context, session.personId, session, more)
   }),
   serve(askForReset, async ({ control, address }, { body: { email } }) => {
     await sendLink(control, { email, address })

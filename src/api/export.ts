@@ -5,9 +5,8 @@ import { AppError } from '../base/errors.ts'
 import { exportCsv, exportPricesCsv } from '../control/request-csv.ts'
 import { closedAt, exportJsonLines } from '../control/request-export.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import type { KeyOwner } from '../store/key.ts'
 import type { RequestFilter } from '../store/request-list.ts'
-import { FILTER_NAMES, invalid, ownerOf, readFilter, readQuery, readWord } from './query.ts'
+import { FILTER_NAMES, invalid, readFilter, readQuery, readWord, type Viewer, viewerOf } from './query.ts'
 import { baseHeaders } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
@@ -34,9 +33,9 @@ const RETRY_AFTER_SECONDS = 10
 
 async function sendExport(visit: Visit): Promise<void> {
   const { gateway, request, response } = visit
-  const owner = ownerOf(visit)
-  const question = readQuestion(visit, owner)
-  const leave = enter(gateway, owner.workspaceId)
+  const viewer = viewerOf(visit)
+  const question = readQuestion(visit, viewer)
+  const leave = enter(gateway, viewer.workspaceId)
   try {
     const lines = linesOf(gateway, question)
     // Read before the head is sent: what fails at once is still told by a status.
@@ -64,7 +63,7 @@ interface Question {
   readonly nowMs: number
 }
 
-function readQuestion({ gateway, query: text }: Visit, owner: KeyOwner): Question {
+function readQuestion({ gateway, query: text }: Visit, viewer: Viewer): Question {
   const query = readQuery(text, [...FILTER_NAMES, 'format', 'what'])
   const format = readWord('format', query.get('format') ?? null, FORMATS) ?? 'jsonl'
   const what = readWord('what', query.get('what') ?? null, CONTENTS) ?? 'requests'
@@ -72,7 +71,7 @@ function readQuestion({ gateway, query: text }: Visit, owner: KeyOwner): Questio
     throw invalid('what', 'may be prices for format=csv alone: in JSON lines the prices stand beside the requests.')
   }
   const nowMs = gateway.clock()
-  return { format, what, filter: closedAt(readFilter(query, owner), nowMs), nowMs }
+  return { format, what, filter: closedAt(readFilter(query, viewer), nowMs), nowMs }
 }
 
 function linesOf({ database }: Gateway, { format, what, filter, nowMs }: Question): AsyncGenerator<string, void> {

@@ -15,11 +15,12 @@ import * as invites from '../control/invite.ts'
 import { postMail } from '../control/mail/outbox.ts'
 import { inviteMail } from '../control/mail/texts.ts'
 import { instantOrNull } from '../control/request-view.ts'
-import { type Invite, listInvites as listStoredInvites } from '../store/invite.ts'
+import { tellOfProof } from '../control/sign-in/address-proof.ts'
+import { type Invite, listInvites as listStoredInvites, loadInvite } from '../store/invite.ts'
 import { loadPerson } from '../store/person.ts'
 import { type OperationContext, serve } from './operation-route.ts'
 import { readPage, toPage } from './page.ts'
-import { placeOf } from './place.ts'
+import { checkMayGiveAdmin, placeOf } from './place.ts'
 import type { RouteDefinition } from './routes.ts'
 import { answerSignedIn, personOf, tokenOf } from './session.ts'
 
@@ -27,7 +28,8 @@ export const inviteRoutes: readonly RouteDefinition[] = [
   serve(createInvite, async (context, { body: { email = null, role } }) => {
     const { control, acting } = context
     const { workspaceId } = placeOf(context)
-    const request = { workspaceId, email, role, invitedBy: inviterOf(context) }
+    if (role === 'admin') checkMayGiveAdmin(context)
+    const request = { workspaceId, email, role, invitedBy: inviterOf(context), isMailed: control.mail() !== null }
     return await sent(context, await invites.createInvite(control.database, acting, request))
   }),
   serve(listInvites, async (context, { query }) => {
@@ -43,7 +45,11 @@ export const inviteRoutes: readonly RouteDefinition[] = [
   }),
   serve(renewInvite, async (context, { params: { invite: inviteId } }) => {
     const { control, acting } = context
-    const renewal = { workspaceId: placeOf(context).workspaceId, inviteId, invitedBy: inviterOf(context) }
+    const { workspaceId } = placeOf(context)
+    // Its role is for good: nothing can change between here and there.
+    const invite = await loadInvite(control.database, workspaceId, inviteId)
+    if (invite?.role === 'admin') checkMayGiveAdmin(context)
+    const renewal = { workspaceId, inviteId, invitedBy: inviterOf(context), isMailed: control.mail() !== null }
     return await sent(context, await invites.renewInvitation(control.database, acting, renewal))
   }),
   serve(revokeInvite, async (context, { params: { invite } }) => {
@@ -52,15 +58,18 @@ export const inviteRoutes: readonly RouteDefinition[] = [
     return undefined
   }),
   serve(previewInvite, async ({ control, acting }, { body: { token } }) => {
-    const { workspace, invite } = await control.database.read((sql) => invites.previewInvite(sql, token, acting.nowMs))
+    const preview = await control.database.read((sql) => invites.previewInvite(sql, token, acting.nowMs))
+    const { workspace, invite, isAddressProved } = preview
     return {
       ...{ workspace: { name: workspace.name }, role: invite.role, email_hint: hintOf(invite.email) },
-      expires_at: formatInstant(invite.expiresAtMs),
+      ...{ address_proved: isAddressProved, expires_at: formatInstant(invite.expiresAtMs) },
     }
   }),
   serve(acceptInvite, async ({ control, acting, principal }, { body: { token } }) => {
-    const { personId } = personOf(principal)
-    const { workspace, memberId, role } = await invites.acceptAsPerson(control.database, acting, { token, personId })
+    const { personId, sessionId } = personOf(principal)
+    const own = { token, personId, sessionId }
+    const { workspace, memberId, role, proof } = await invites.acceptAsPerson(control.database, acting, own)
+    tellOfProof(control, proof)
     return { workspace: { id: workspace.id, name: workspace.name }, member: memberId, role }
   }),
   serve(acceptInviteAsNew, async (context, { body }) => {
@@ -81,14 +90,14 @@ function inviterOf(context: OperationContext): string {
   return invites.inviterOf(placeOf(context).memberId, context.principal?.personId ?? null)
 }
 
-/** Mails the link where there is an address and a way to; whoever asked gets it in any case, to pass it on. */
+/** Mails the link where there is an address and a way to, and then to nobody else; else it is answered, to be passed on. */
 async function sent(
   context: OperationContext,
   { invite, token }: invites.MadeInvite,
 ): Promise<z.input<typeof createInvite.reply>> {
   const { control, acting, place, principal } = context
   const link = `${control.publicUrl()}/console/invite#${token}`
-  const mailed = invite.email !== null && control.mail() !== null
+  const mailed = invite.byMail
   if (mailed && invite.email !== null) {
     const personId = principal?.personId ?? null
     const inviter = personId === null ? undefined : await loadPerson(control.database, personId)
@@ -96,7 +105,7 @@ async function sent(
     const invitedBy = inviter?.name ?? 'an administrator'
     postMail(control, inviteMail({ ...facts, invitedBy, expiresAtMs: invite.expiresAtMs }))
   }
-  return { ...view(invite, acting.nowMs), link, mailed }
+  return { ...view(invite, acting.nowMs), link: mailed ? null : link, mailed }
 }
 
 function view(invite: Invite, nowMs: number): z.input<typeof listInvites.reply>['data'][number] {

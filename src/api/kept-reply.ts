@@ -36,7 +36,8 @@ const ABANDONED_MS = MINUTE_MS
 const RENEW_MS = 15 * SECOND_MS
 
 export interface Repeatable {
-  readonly principalId: string
+  /** Whose answers these are: nobody else gets them. */
+  readonly repeaterId: string
   readonly shape: OperationShape
   /** What was asked: parameters, query and body. */
   readonly input: unknown
@@ -45,13 +46,13 @@ export interface Repeatable {
 /** Runs `work` once however often it is asked for under one name. @throws AppError conflict, and whatever `work` throws */
 export async function answerOnce(
   visit: Visit,
-  { principalId, shape, input }: Repeatable,
+  { repeaterId, shape, input }: Repeatable,
   work: () => Promise<SentReply>,
 ): Promise<SentReply> {
   const name = visit.request.headers['idempotency-key']
   if (name === undefined || shape.method === 'GET' || shape.streams) return work()
   const { database, clock, secret } = visit.control
-  const at = { principal: principalId, name: checkName(name) }
+  const at = { principal: repeaterId, name: checkName(name) }
   const nowMs = clock()
   const digest = digestOf(secret, shape, input)
   const times = { nowMs, expiredAtMs: nowMs - KEPT_MS, abandonedAtMs: nowMs - ABANDONED_MS }

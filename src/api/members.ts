@@ -19,7 +19,7 @@ import { countKeys, listMemberRows, loadMember, type MemberRow } from '../store/
 import { listSeats } from '../store/workspace.ts'
 import { noSuch, type OperationContext, serve } from './operation-route.ts'
 import { readPage, toPage } from './page.ts'
-import { placeOf } from './place.ts'
+import { checkMayGiveAdmin, placeOf } from './place.ts'
 import type { RouteDefinition } from './routes.ts'
 
 export const memberRoutes: readonly RouteDefinition[] = [
@@ -54,6 +54,7 @@ export const memberRoutes: readonly RouteDefinition[] = [
   serve(updateMember, async (context, { params: { member }, body }) => {
     const place = { workspaceId: placeOf(context).workspaceId, memberId: member }
     const { database } = context.control
+    if (body.role === 'admin') checkMayGiveAdmin(context)
     return await viewOf(database, await members.updateMember(database, context.acting, place, body))
   }),
   serve(removeMember, async (context, { params: { member } }) => {
@@ -96,7 +97,10 @@ async function viewAll(sql: Sql, workspaceId: string, rows: readonly MemberRow[]
   const capsOf = Map.groupBy(caps, ({ subjectId }) => subjectId)
   return rows.map(({ id, name, role, person, createdAtMs }) => ({
     ...{ id, name, role, created_at: formatInstant(createdAtMs), keys: keys.get(id) ?? 0 },
-    person: person && { id: person.id, email: person.email, name: person.name, is_disabled: person.isDisabled },
+    person: person && {
+      ...{ id: person.id, email: person.email, name: person.name, is_disabled: person.isDisabled },
+      address_proved: person.isProved,
+    },
     seats: (seatsOf.get(id) ?? []).map((seat) => ({
       ...{ id: seat.id, plan: seat.planId, use_balance: seat.useBalance },
     })),

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { AppError } from '../base/errors.ts'
 import type { OperationShape } from '../contract/operation.ts'
-import { readBody } from './body.ts'
+import { notJson, PLAIN_JSON, readBody } from './body.ts'
 import type { Visit } from './routes.ts'
 
 /** Bodies of the control plane are forms, not conversations. */
@@ -28,8 +28,10 @@ export function readQuery({ query }: Visit, shape: OperationShape): unknown {
 /** @throws AppError invalid_request, body_too_large */
 export async function readInput(visit: Visit, shape: OperationShape): Promise<unknown> {
   if (!shape.body) return undefined
-  const bytes = await readBody(visit.request, MAX_BODY_BYTES)
-  return check(shape.body, bytes.length === 0 ? {} : parse(bytes))
+  const bytes = await readBody(visit.request, MAX_BODY_BYTES, PLAIN_JSON)
+  if (bytes.length === 0) return check(shape.body, {})
+  if (visit.request.headers['content-type'] === undefined) throw notJson()
+  return check(shape.body, parse(bytes))
 }
 
 function parse(bytes: Buffer): unknown {

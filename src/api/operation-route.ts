@@ -9,7 +9,7 @@ import type { HandlerInput, OperationShape, Reply } from '../contract/operation.
 import type { ControlPlane } from '../control/control-plane.ts'
 import { findPlace, type Principal } from '../control/principal.ts'
 import { addressOf } from './address.ts'
-import { type Caller, findCaller, principalId } from './caller.ts'
+import { type Caller, findCaller, lookAgain, repeaterId } from './caller.ts'
 import { answerOnce, type SentReply } from './kept-reply.ts'
 import { checkInput, readInput, readQuery } from './operation-input.ts'
 import { CONTROL_HEADERS } from './problem.ts'
@@ -84,8 +84,10 @@ interface Prepared {
 }
 
 async function prepare(visit: Visit, shape: OperationShape): Promise<Prepared> {
-  const caller = await findCaller(visit, shape)
+  // Before the input is read: what comes from somebody who may not ask is not worth the memory.
+  const found = await findCaller(visit, shape)
   const input = { params: visit.params, query: readQuery(visit, shape), body: await readInput(visit, shape) }
+  const caller = shape.body ? await lookAgain(visit, found) : found
   const headers: string[] = []
   const context: OperationContext = {
     ...{ ...caller, control: visit.control, visit },
@@ -102,7 +104,7 @@ async function performOperation(
   handler: Handler<OperationShape>,
   raw: RawInput,
 ): Promise<unknown> {
-  const { clock, trailKey, randomBytes, database } = control
+  const { clock, trailKey, trailKeys, randomBytes, database } = control
   const { workspace } = raw.params
   const place = workspace === undefined ? null : await findPlace(database, SHELL, workspace)
   if (place === undefined) throw noSuch('workspace')
@@ -113,7 +115,7 @@ async function performOperation(
   }
   const context: OperationContext = {
     ...{ principal: SHELL, place, control, visit: null, address: '' },
-    acting: { actor: { kind: 'shell', id: null }, nowMs: clock(), requestId: null, trailKey, randomBytes },
+    acting: { actor: { kind: 'shell', id: null }, nowMs: clock(), requestId: null, trailKey, trailKeys, randomBytes },
     setHeader: () => undefined,
   }
   const reply = await handler(context, input as HandlerInput<OperationShape>)
@@ -126,7 +128,7 @@ async function run(visit: Visit, shape: OperationShape, handler: Handler<Operati
   const { principal } = context
   const reply =
     principal && principal.kind !== 'shell'
-      ? await answerOnce(visit, { principalId: principalId(principal), shape, input }, work)
+      ? await answerOnce(visit, { repeaterId: repeaterId(principal, shape), shape, input }, work)
       : await work()
   send(visit, reply, headers)
 }

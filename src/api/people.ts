@@ -26,7 +26,8 @@ export const peopleRoutes: readonly RouteDefinition[] = [
   serve(readPerson, async ({ control }, { params }) => view(await people.readPerson(control.database, params.person))),
   serve(updatePerson, async ({ control, acting }, { params, body }) => {
     const { name, is_operator: isOperator } = body
-    return view(await people.updatePerson(control.database, acting, params.person, { name, isOperator }))
+    const canProve = control.mail() !== null
+    return view(await people.updatePerson(control.database, acting, params.person, { name, isOperator }, { canProve }))
   }),
   serve(disablePerson, async ({ control, acting }, { params }) =>
     view(await people.disablePerson(control.database, acting, params.person)),
@@ -48,6 +49,7 @@ function view(person: Person): z.input<typeof readPerson.reply> {
     email: person.email,
     name: person.name,
     is_operator: person.isOperator,
+    address_proved: person.emailProvedAtMs !== null,
     has_password: person.password !== null,
     created_at: formatInstant(person.createdAtMs),
     disabled_at: person.disabledAtMs === null ? null : formatInstant(person.disabledAtMs),

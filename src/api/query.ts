@@ -4,6 +4,7 @@ import { PRODUCTS } from '../base/words.ts'
 import { isWellFormedKey } from '../domain/api-key.ts'
 import { OUTCOMES } from '../domain/charge-policy.ts'
 import { isTag } from '../domain/tags.ts'
+import { hasScope } from '../gateway/permission.ts'
 import type { KeyOwner } from '../store/key.ts'
 import { allRequestsOf, type RequestFilter } from '../store/request-list.ts'
 import type { Visit } from './routes.ts'
@@ -69,7 +70,13 @@ export function ownerOf({ owner }: Visit): KeyOwner {
 /** Who asks for a report. */
 export type Viewer = Pick<KeyOwner, 'workspaceId' | 'role' | 'memberId'>
 
-/** The key of an admin sees its workspace, any other the requests of its own member. */
+/** A key is given to agents: without the scope to read it shows no more than what its own member did, whoever that is. */
+export function viewerOf(visit: Visit): Viewer {
+  const owner = ownerOf(visit)
+  return hasScope(owner, 'read') ? owner : { ...owner, role: 'member' }
+}
+
+/** An admin sees the workspace, anybody else the requests of the own member. */
 export function visibleTo({ role, memberId }: Viewer): string | null {
   return role === 'admin' ? null : memberId
 }
@@ -77,10 +84,10 @@ export function visibleTo({ role, memberId }: Viewer): string | null {
 export const FILTER_NAMES: readonly string[] = FILTERS
 
 /** @throws AppError invalid_request */
-export function readFilter(query: Query, owner: Viewer): RequestFilter {
+export function readFilter(query: Query, viewer: Viewer): RequestFilter {
   const text = (name: (typeof FILTERS)[number]): string | null => query.get(name) ?? null
   return {
-    ...allRequestsOf(owner.workspaceId, visibleTo(owner)),
+    ...allRequestsOf(viewer.workspaceId, visibleTo(viewer)),
     sinceMs: readTime('since', text('since')),
     untilMs: readTime('until', text('until')),
     model: text('model'),

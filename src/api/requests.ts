@@ -4,7 +4,7 @@ import { listRequestPage, MAX_PAGE } from '../control/request-list.ts'
 import { viewRequests } from '../control/request-view.ts'
 import { explainRequest, isVisible } from '../control/usage-explain.ts'
 import { loadRequest } from '../store/request-list.ts'
-import { FILTER_NAMES, invalid, ownerOf, type Query, readFilter, readQuery, visibleTo } from './query.ts'
+import { FILTER_NAMES, invalid, type Query, readFilter, readQuery, viewerOf, visibleTo } from './query.ts'
 import { sendJson } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
@@ -38,7 +38,7 @@ const ID = /^req_[0-9a-z_]{1,40}$/
 
 async function sendRequests(visit: Visit): Promise<void> {
   const query = readQuery(visit.query, [...FILTER_NAMES, 'limit', 'cursor'])
-  const filter = readFilter(query, ownerOf(visit))
+  const filter = readFilter(query, viewerOf(visit))
   const page = { limit: readLimit(query), startId: readCursor(query) }
   const { requests, nextId } = await listRequestPage(visit.gateway.database, filter, page)
   sendJson(visit.response, visit.id, { data: requests, next_cursor: nextId === null ? null : formatCursor(nextId) })
@@ -67,8 +67,8 @@ function readCursor(query: Query): string | undefined {
 
 async function sendRequest(visit: Visit): Promise<void> {
   readQuery(visit.query, [])
-  const owner = ownerOf(visit)
-  const scope = { workspaceId: owner.workspaceId, visibleTo: visibleTo(owner) }
+  const viewer = viewerOf(visit)
+  const scope = { workspaceId: viewer.workspaceId, visibleTo: visibleTo(viewer) }
   const id = visit.tail.slice('/api/requests/'.length)
   const { database } = visit.gateway
   const explanation = ID.test(id) ? await explainRequest(database, id, scope) : undefined

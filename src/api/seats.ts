@@ -30,6 +30,8 @@ export const seatRoutes: readonly RouteDefinition[] = [
     const { control, acting } = context
     const { workspaceId, only } = placeOf(context)
     const place = { workspaceId, seatId, ownerId: only }
+    // The answer has the plan's windows: without a catalogue nothing is switched.
+    control.catalog()
     return await one(context, await assignment.switchUseBalance(control.database, acting, place, body.use_balance))
   }),
   serve(endSeat, async (context, { params: { seat } }) => {

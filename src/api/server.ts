@@ -57,7 +57,9 @@ export function createHttpServer(
       underWay.delete(response)
       if (underWay.size === 0) for (const resolve of whenIdle.splice(0)) resolve()
     })
-    void answer({ gateway, control, routes, rates, options: options(), draining }, request, response)
+    const work = async (): Promise<void> =>
+      answer({ gateway, control, routes, rates, options: options(), draining }, request, response)
+    work().catch((error: unknown) => giveUp(gateway, response, error))
   }
   const server = createServer(
     {
@@ -124,6 +126,13 @@ function idleOrTimeout(whenIdle: (() => void)[], timeoutMs: number): Promise<voi
       resolve()
     })
   })
+}
+
+/** For what could not even be refused: the request ends, and the process goes on. */
+function giveUp({ log }: Gateway, response: ServerResponse, error: unknown): void {
+  log.error({ err: error }, 'a request could not be answered')
+  if (response.headersSent) response.destroy()
+  else response.writeHead(500, { 'content-length': '0', connection: 'close' }).end()
 }
 
 interface Surroundings {

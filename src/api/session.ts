@@ -81,10 +81,11 @@ export async function answerSignedIn(
   context: OperationContext,
   personId: string,
   { id, token, expiresAtMs }: StartedSession,
+  more: Pick<SessionReply, 'earlier_access_removed'> = {},
 ): Promise<SessionReply> {
   const { control, acting } = context
   context.setHeader('set-cookie', sessionCookie(token, control.publicUrl(), expiresAtMs - acting.nowMs))
-  return await viewSession(control, { personId, sessionId: id, token })
+  return { ...(await viewSession(control, { personId, sessionId: id, token })), ...more }
 }
 
 export function forgetCookie({ control, setHeader }: OperationContext): void {

@@ -1,6 +1,6 @@
 /** `GET /api/usage`: sums of what was used, by up to three of its sides at once. */
 import { checkZone, parseSides, totalUsage } from '../control/usage-total.ts'
-import { FILTER_NAMES, ownerOf, readFilter, readQuery } from './query.ts'
+import { FILTER_NAMES, ownerOf, readFilter, readQuery, viewerOf } from './query.ts'
 import { sendJson } from './reply.ts'
 import type { RouteDefinition, Visit } from './routes.ts'
 
@@ -19,12 +19,11 @@ export const usageRoutes: readonly RouteDefinition[] = [
 ]
 
 async function sendUsageTotals(visit: Visit): Promise<void> {
-  const owner = ownerOf(visit)
   const query = readQuery(visit.query, [...FILTER_NAMES, 'by', 'zone'])
   const totals = await totalUsage(visit.gateway.database, {
-    filter: readFilter(query, owner),
+    filter: readFilter(query, viewerOf(visit)),
     by: parseSides(query.get('by') ?? 'day'),
-    zone: checkZone(query.get('zone') ?? owner.timeZone),
+    zone: checkZone(query.get('zone') ?? ownerOf(visit).timeZone),
   })
   sendJson(visit.response, visit.id, totals)
 }

@@ -83,7 +83,7 @@ export const workspaceRoutes: readonly RouteDefinition[] = [
       ...{ source: body.source, priority: body.priority, idempotencyKey: idempotencyKeyOf(visit) },
       expiresAtMs: body.expires_at === undefined ? undefined : Date.parse(body.expires_at),
     }
-    const { lot, available } = await postCredit(control.database, request, acting.nowMs, acting)
+    const { lot, available } = await postCredit(control.database, acting, request)
     return { lot: viewLot(lot), available: formatUsd(available), available_nano: String(available) }
   }),
 ]

@@ -1,13 +1,24 @@
 /** `zendo cap`: what a key, a member or a workspace may spend of the balance in a day, week or month. */
 import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
 import type { NanoUsd } from '../base/money.ts'
-import { type ListedCap, listCapReports, removeCaps, setCaps } from '../control/cap.ts'
-import { findWorkspace } from '../control/workspace.ts'
+import { type ListedCap, listCapReports, removeCap, setCap } from '../control/cap.ts'
+import { findMember, findWorkspace } from '../control/workspace.ts'
 import type { Cap } from '../domain/cap.ts'
+import { listCaps } from '../store/cap.ts'
 import type { Database } from '../store/database.ts'
+import { listKeys } from '../store/key.ts'
 import type { Workspace } from '../store/workspace.ts'
 import { formatListedCaps } from './cap-text.ts'
-import { type Answer, answerFromDatabase, CommandError, type CommandLine, type Session } from './command-line.ts'
+import {
+  type Answer,
+  answerAsOperator,
+  answerFromDatabase,
+  CommandError,
+  type CommandLine,
+  type Operator,
+  type Session,
+} from './command-line.ts'
 import { parseCapDollars } from './options.ts'
 
 const UNITS = ['day', 'week', 'month'] as const
@@ -30,7 +41,7 @@ export function addCapCommands(program: Command, session: Session): void {
     .action(async (options: SetOptions, command: Command) => {
       checkSubject(options)
       const limits = limitsOf(options)
-      await answerFromDatabase(session, command, (db) => set(db, session.line, options, limits))
+      await answerAsOperator(session, command, (operator) => set(operator, options, limits))
     })
   cap
     .command('list')
@@ -46,7 +57,7 @@ export function addCapCommands(program: Command, session: Session): void {
     .action(async (options: RemoveOptions, command: Command) => {
       checkSubject(options)
       const units = unitsOf(options)
-      await answerFromDatabase(session, command, (db) => remove(db, options, units))
+      await answerAsOperator(session, command, (operator) => remove(operator, options, units))
     })
 }
 
@@ -86,19 +97,35 @@ function noUnit(): CommandError {
 }
 
 async function set(
-  db: Database,
-  line: CommandLine,
+  { control: { database }, acting }: Operator,
   options: SubjectOptions,
   limits: ReadonlyMap<Cap['unit'], NanoUsd>,
 ): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
-  const subject = { workspaceId: workspace.id, key: options.key, member: options.member }
-  const nowMs = line.clock()
-  const changed = await setCaps(db, subject, limits, nowMs)
-  const caps = await listCapReports(db, workspace, nowMs)
-  const isChanged = (cap: ListedCap): boolean =>
-    changed.some(({ subjectId, unit }) => subjectId === cap.subject && unit === cap.unit)
-  return answerCaps(workspace, caps.filter(isChanged), nowMs)
+  const workspace = await findWorkspace(database, options.workspace)
+  const subject = await findSubject(database, workspace.id, options)
+  const changed = new Set<string>()
+  for (const [unit, limit] of limits) {
+    const wanted = { workspaceId: workspace.id, ...subject, unit, limit }
+    changed.add((await setCap(database, acting, wanted)).id)
+  }
+  const caps = await listCapReports(database, workspace, acting.nowMs)
+  return answerCaps(
+    workspace,
+    caps.filter(({ id }) => changed.has(id)),
+    acting.nowMs,
+  )
+}
+
+async function findSubject(
+  db: Database,
+  workspaceId: string,
+  { key, member }: SubjectOptions,
+): Promise<Pick<Cap, 'scope' | 'subjectId'>> {
+  if (member !== undefined) return { scope: 'member', subjectId: (await findMember(db, workspaceId, member)).id }
+  if (key === undefined) return { scope: 'workspace', subjectId: workspaceId }
+  const keys = await listKeys(db, workspaceId)
+  if (!keys.some(({ id }) => id === key)) throw new AppError('invalid_request', `there is no key ${key}`)
+  return { scope: 'key', subjectId: key }
 }
 
 async function list(db: Database, line: CommandLine, options: SubjectOptions): Promise<Answer> {
@@ -114,10 +141,21 @@ function answerCaps(workspace: Workspace, caps: readonly ListedCap[], nowMs: num
   }
 }
 
-async function remove(db: Database, options: SubjectOptions, units: readonly Cap['unit'][]): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
-  const subject = { workspaceId: workspace.id, key: options.key, member: options.member }
-  const { scope, subjectId, removed } = await removeCaps(db, subject, units)
+async function remove(
+  { control: { database }, acting }: Operator,
+  options: SubjectOptions,
+  units: readonly Cap['unit'][],
+): Promise<Answer> {
+  const workspace = await findWorkspace(database, options.workspace)
+  const { scope, subjectId } = await findSubject(database, workspace.id, options)
+  const caps = (await listCaps(database, workspace.id)).filter((cap) => cap.subjectId === subjectId)
+  const removed: Cap['unit'][] = []
+  for (const unit of units) {
+    const cap = caps.find((one) => one.unit === unit)
+    if (!cap) continue
+    await removeCap(database, acting, workspace.id, cap.id)
+    removed.push(unit)
+  }
   const text =
     removed.length === 0
       ? `There was no such cap of ${scope} ${subjectId}.`

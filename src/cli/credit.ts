@@ -8,7 +8,15 @@ import { reportLot } from '../control/usage.ts'
 import { findWorkspace } from '../control/workspace.ts'
 import type { Database } from '../store/database.ts'
 import type { Workspace } from '../store/workspace.ts'
-import { type Answer, answerFromDatabase, CommandError, type CommandLine, type Session } from './command-line.ts'
+import {
+  type Answer,
+  answerAsOperator,
+  answerFromDatabase,
+  CommandError,
+  type CommandLine,
+  type Operator,
+  type Session,
+} from './command-line.ts'
 import { parseDollars, parseInstant, parsePriority } from './options.ts'
 import { formatMinute, formatTable } from './table.ts'
 
@@ -39,7 +47,7 @@ export function addCreditCommands(program: Command, session: Session): void {
     .requiredOption('--note <note>', 'why, for the record')
     .option('--idempotency-key <key>', 'the same key, given again, gives nothing more back')
     .action(async (requestId: string, options: RefundOptions, command: Command) => {
-      await answerFromDatabase(session, command, (db) => refund(db, session.line, requestId, options))
+      await answerAsOperator(session, command, (operator) => refund(operator, requestId, options))
     })
   credit
     .command('list')
@@ -64,7 +72,7 @@ function addGrantCommand(credit: Command, session: Session): void {
     .option('--idempotency-key <key>', 'the same key, given again, grants nothing more')
     .action(async (dollars: NanoUsd | undefined, options: GrantOptions, command: Command) => {
       const amount = theOneAmount(dollars, options.amount)
-      await answerFromDatabase(session, command, (db) => grant(db, session.line, amount, options))
+      await answerAsOperator(session, command, (operator) => grant(operator, amount, options))
     })
 }
 
@@ -77,11 +85,15 @@ function theOneAmount(argument: NanoUsd | undefined, option: NanoUsd | undefined
   return amount
 }
 
-async function grant(db: Database, line: CommandLine, amount: NanoUsd, options: GrantOptions): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
+async function grant(
+  { control: { database }, acting }: Operator,
+  amount: NanoUsd,
+  options: GrantOptions,
+): Promise<Answer> {
+  const workspace = await findWorkspace(database, options.workspace)
   const { note, source, expires: expiresAtMs, priority, idempotencyKey } = options
   const request = { workspaceId: workspace.id, amount, note, source, expiresAtMs, priority, idempotencyKey }
-  const granted = await grantCredit(db, request, line.clock())
+  const granted = await grantCredit(database, acting, request)
   return {
     json: { grant: granted.lot.id, ...creditJson(granted) },
     text: granted.created
@@ -112,9 +124,13 @@ function availableText({ available }: Credited): string {
   return `$${formatUsd(available)} is available.`
 }
 
-async function refund(db: Database, line: CommandLine, requestId: string, options: RefundOptions): Promise<Answer> {
+async function refund(
+  { control: { database }, acting }: Operator,
+  requestId: string,
+  options: RefundOptions,
+): Promise<Answer> {
   const { amount, note, idempotencyKey } = options
-  const refunded = await refundRequest(db, { requestId, amount, note, idempotencyKey }, line.clock())
+  const refunded = await refundRequest(database, acting, { requestId, amount, note, idempotencyKey })
   const given = formatUsd(refunded.lot.amount)
   return {
     json: {

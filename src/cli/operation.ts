@@ -6,20 +6,24 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { allOperations } from '../contract/all-operations.ts'
 import type { OperationShape } from '../contract/operation.ts'
-import { findWorkspace } from '../control/workspace.ts'
+import { findMember, findWorkspace } from '../control/workspace.ts'
+import type { Database } from '../store/database.ts'
 import { type Answer, answerAsOperator, CommandError, type Operator, type Session } from './command-line.ts'
 import { formatReply } from './reply-text.ts'
 
 /** What a group of commands is for, where no hand-made command says it. */
 const GROUPS: Readonly<Record<string, string>> = {
   'audit-log': 'who changed what, and when',
+  balance: 'what a workspace has left to spend',
   credential: 'provider keys that workspaces bring',
-  instance: 'what this instance is and keeps',
   invite: 'invitations into a workspace',
   member: 'who belongs to a workspace, and as what',
-  people: 'everybody who can sign in',
-  policy: 'which models a workspace may call, under which terms',
+  model: 'which models a workspace may call, and why not the others',
+  person: 'everybody who can sign in',
+  policy: 'the terms under which a workspace may call models',
+  request: 'what a workspace asked, and what it cost',
   seat: 'who has a seat on which plan',
+  tag: 'the tags that a workspace puts on requests',
   setting: 'settings of the instance, with where each comes from',
 }
 
@@ -33,6 +37,7 @@ interface Member {
 interface JsonSchema {
   readonly type?: string
   readonly description?: string
+  readonly default?: unknown
   readonly enum?: readonly string[]
   readonly anyOf?: readonly JsonSchema[]
   readonly items?: JsonSchema
@@ -40,12 +45,15 @@ interface JsonSchema {
   readonly required?: readonly string[]
 }
 
-/** These have commands by hand, under other names. */
-const BY_HAND: ReadonlySet<string> = new Set(['usage.read', 'credit.list', 'credit.grant', 'audit_log.export'])
+/** These have commands by hand, under other names; or are about a membership, which a shell has none of. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  ...['usage.read', 'credit.list', 'credit.grant', 'audit_log.export'],
+  'member.transfer',
+])
 
 /** What is about the one who asks is none for a shell, nor what anybody may ask of a server; nor a second stream. */
 export function isCommand({ id, scope, access }: OperationShape): boolean {
-  if (BY_HAND.has(id) || id.startsWith('workspace.audit_log.')) return false
+  if (LEFT_OUT.has(id) || id.startsWith('workspace.audit_log.')) return false
   return access !== 'public' && (scope !== null || access === 'operator' || access === 'admin')
 }
 
@@ -82,8 +90,8 @@ function addCommand(command: Command, shape: OperationShape, session: Session): 
   const query = membersOf(shape.query)
   const body = membersOf(shape.body)
   for (const { name, schema, isRequired } of [...query, ...body]) {
-    const flags = `--${kebab(name)} <${valueName(schema)}>`
-    const description = lowerFirst(schema.description ?? name.replaceAll('_', ' '))
+    const flags = `--${kebab(name)} <${SECRETS.includes(name) ? 'env:NAME' : valueName(schema)}>`
+    const description = describe(name, schema)
     if (isRequired) command.requiredOption(flags, description)
     else command.option(flags, description)
   }
@@ -92,6 +100,14 @@ function addCommand(command: Command, shape: OperationShape, session: Session): 
       answer(session, operator, { shape, params, query, body, options }),
     )
   })
+}
+
+function describe(name: string, schema: JsonSchema): string {
+  const text = lowerFirst(schema.description ?? name.replaceAll('_', ' '))
+  const fallback = schema.default
+  return fallback === undefined || fallback === null || typeof fallback === 'object'
+    ? text
+    : `${text} (default: ${fallback})`
 }
 
 interface Asked {
@@ -104,16 +120,24 @@ interface Asked {
 
 async function answer(session: Session, operator: Operator, asked: Asked): Promise<Answer> {
   const { shape, params, options } = asked
+  const { database } = operator.control
   const named: Record<string, string> = {}
   for (const name of params) {
     const value = options[camel(name)]
-    const isWorkspace = name === 'workspace'
-    named[name] = isWorkspace ? (await findWorkspace(operator.control.database, value)).id : (value ?? '')
+    if (name === 'workspace') named[name] = (await findWorkspace(database, value)).id
+    else named[name] = await idOf(database, named.workspace, name, value ?? '')
   }
   const query = valuesOf(asked.query, options)
-  const body = resolveSecrets(session, valuesOf(asked.body, options))
+  const sent = valuesOf(asked.body, options)
+  if (typeof sent.member === 'string') sent.member = await idOf(database, named.workspace, 'member', sent.member)
+  const body = resolveSecrets(session, sent)
   const reply = await operator.run(shape.id, { params: named, query, body })
   return { json: reply, text: formatReply(reply) }
+}
+
+/** Members may be called by their names, as in the commands made by hand. */
+async function idOf(database: Database, workspaceId: string | undefined, kind: string, text: string): Promise<string> {
+  return kind === 'member' && workspaceId !== undefined ? (await findMember(database, workspaceId, text)).id : text
 }
 
 /** A secret stands in the environment, not among the arguments, which every user of the machine can see. */
@@ -124,7 +148,10 @@ function resolveSecrets({ line }: Session, body: Readonly<Record<string, unknown
     if (!SECRETS.includes(name)) return [name, value] as const
     const [, variable] = /^env:(\w+)$/.exec(String(value)) ?? []
     const secret = variable === undefined ? undefined : line.env[variable]
-    if (!secret) throw new CommandError('usage', `--${kebab(name)} takes env:NAME, the variable that holds it`)
+    if (variable === undefined) {
+      throw new CommandError('usage', `--${kebab(name)} takes env:NAME, the variable that holds it`)
+    }
+    if (!secret) throw new CommandError('usage', `--${kebab(name)}: the environment variable ${variable} is not set`)
     return [name, secret] as const
   })
   return Object.fromEntries(resolved)
@@ -156,7 +183,8 @@ function readValue(name: string, schema: JsonSchema, text: string): unknown {
   const kinds = kindsOf(schema)
   if (text === 'none' && kinds.includes('null')) return null
   if (kinds.includes('boolean')) return switchOf(name, text)
-  if (kinds.includes('integer') || kinds.includes('number')) return Number(text)
+  if (kinds.includes('integer') || kinds.includes('number')) return numberOf(name, text)
+  if (kinds.length === 0) return parsed(text)
   if (kinds.includes('array') && !text.trimStart().startsWith('[')) {
     return text === '' ? [] : text.split(',').map((item) => item.trim())
   }
@@ -168,6 +196,21 @@ function switchOf(name: string, text: string): boolean {
   if (text === 'on' || text === 'true') return true
   if (text === 'off' || text === 'false') return false
   throw new CommandError('usage', `--${kebab(name)} is either on or off`)
+}
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text)
+  if (text.trim() !== '' && Number.isFinite(number)) return number
+  throw new CommandError('usage', `--${kebab(name)} takes a number`)
+}
+
+/** For a member that takes anything: JSON where it is some, else the text as it stands. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function parseJson(name: string, text: string): unknown {

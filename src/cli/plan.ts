@@ -1,19 +1,21 @@
 /** `zendo plan`: the plans of the catalogue, and the seats that members have on them. */
 import type { Command } from 'commander'
+import { AppError } from '../base/errors.ts'
 import { formatUsd } from '../base/money.ts'
 import { formatInstant, HOUR_MS } from '../base/time.ts'
-import { createSeat, endSeat, listSeats, setUseBalance } from '../control/plan.ts'
+import { assignSeat, endAssignedSeat, switchUseBalance } from '../control/seat-assignment.ts'
 import { findMember, findWorkspace } from '../control/workspace.ts'
 import type { Plan, WindowSpec } from '../domain/catalog.ts'
 import type { Database } from '../store/database.ts'
-import { listMembers, type Seat } from '../store/workspace.ts'
+import { listMembers, listSeats, type Seat } from '../store/workspace.ts'
 import { loadCommandCatalog } from './catalog.ts'
 import {
   type Answer,
+  answerAsOperator,
   answerFromDatabase,
   CommandError,
-  type CommandLine,
   globalOptions,
+  type Operator,
   type Session,
 } from './command-line.ts'
 import { parseSwitch } from './options.ts'
@@ -42,41 +44,39 @@ export function addPlanCommands(program: Command, session: Session): void {
 /** `plan seat` acts itself, too: it lists, or with --use-balance switches that for a seat. */
 function addSeatCommands(plan: Command, session: Session): void {
   // Commander hands options that `seat` knows to `seat`, even behind a subcommand: hence optsWithGlobals below.
-  const answer = (command: Command, act: (db: Database, options: SeatOptions) => Promise<Answer>): Promise<void> =>
-    answerFromDatabase(session, command, (db) => act(db, command.optsWithGlobals<SeatOptions>()))
+  const optionsOf = (command: Command): SeatOptions => command.optsWithGlobals<SeatOptions>()
+  const answerList = (command: Command): Promise<void> =>
+    answerFromDatabase(session, command, (db) => list(db, optionsOf(command)))
+  const answer = (command: Command, act: (operator: Operator, options: SeatOptions) => Promise<Answer>) =>
+    answerAsOperator(session, command, (operator) => act(operator, optionsOf(command)))
   const seat = plan
     .command('seat')
     .description('list the seats in use; with --use-balance, change one')
     .option('--use-balance <on|off>', 'whether a seat goes on from the balance when a window is full', parseSwitch)
     .option('--seat <seat>', 'id of the seat to change; needed when there are several')
     .option('--workspace <workspace>', 'id or name; needed when there are several')
-    .action((_options: unknown, command: Command) => answer(command, listOrSwitch))
+    .action(async ({ useBalance, seat }: SeatOptions, command: Command) => {
+      if (useBalance !== undefined) await answer(command, (operator, options) => change(operator, options, useBalance))
+      else if (seat === undefined) await answerList(command)
+      else throw new CommandError('usage', '--seat goes with --use-balance on or off')
+    })
   seat
     .command('list')
     .description('list the seats in use')
-    .action((_options: unknown, command: Command) => answer(command, list))
+    .action((_options: unknown, command: Command) => answerList(command))
   seat
     .command('add')
     .description('give a member a seat; --use-balance as above, off by default')
     .option('--plan <plan>', 'id of the plan', 'go')
     .option('--member <member>', 'id or name; needed when there are several')
-    .action(async (_options: unknown, command: Command) => {
-      const { plans } = await loadCommandCatalog(session.line, globalOptions(command))
-      await answer(command, (db, options) => add(db, session.line, plans, options))
-    })
+    .action((_options: unknown, command: Command) => answer(command, add))
   seat
     .command('end')
     .description('end a seat; what it counted stays on record')
     .argument('<seat>', 'id of the seat, as `plan seat list` shows it')
     .action((seatId: string, _options: unknown, command: Command) =>
-      answer(command, (db, options) => end(db, session.line, seatId, options)),
+      answer(command, (operator, options) => end(operator, seatId, options)),
     )
-}
-
-async function listOrSwitch(db: Database, options: SeatOptions): Promise<Answer> {
-  if (options.useBalance !== undefined) return switchBalance(db, options, options.useBalance)
-  if (options.seat !== undefined) throw new CommandError('usage', '--seat goes with --use-balance on or off')
-  return list(db, options)
 }
 
 async function list(db: Database, options: SeatOptions): Promise<Answer> {
@@ -100,43 +100,55 @@ async function list(db: Database, options: SeatOptions): Promise<Answer> {
   }
 }
 
-async function add(
-  db: Database,
-  line: CommandLine,
-  plans: ReadonlyMap<string, Plan>,
-  options: SeatOptions,
-): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
-  const member = await findMember(db, workspace.id, options.member)
+async function add({ control, acting }: Operator, options: SeatOptions): Promise<Answer> {
+  const { database } = control
+  const workspace = await findWorkspace(database, options.workspace)
+  const member = await findMember(database, workspace.id, options.member)
   const request = {
     workspaceId: workspace.id,
     memberId: member.id,
     planId: options.plan,
     useBalance: options.useBalance ?? false,
   }
-  const seat = await createSeat(db, plans, request, line.clock())
+  const seat = await assignSeat(database, acting, request, { plans: control.catalog().plans, bound: 'none' })
   return { json: seatJson(seat), text: `${member.name} has the seat ${seat.id} on ${seat.planId}.` }
 }
 
-async function end(db: Database, line: CommandLine, seatId: string, options: SeatOptions): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
-  const endedAtMs = line.clock()
-  const seat = await endSeat(db, workspace.id, seatId, endedAtMs)
+async function end(operator: Operator, seatId: string, options: SeatOptions): Promise<Answer> {
+  const { control, acting } = operator
+  const { workspaceId, seat } = await findSeat(control.database, options, seatId)
+  await endAssignedSeat(control.database, acting, workspaceId, seat.id)
   return {
-    json: { ...seatJson(seat), ended_at: formatInstant(endedAtMs) },
+    json: { ...seatJson(seat), ended_at: formatInstant(acting.nowMs) },
     text: `The seat ${seat.id} on ${seat.planId} has ended.`,
   }
 }
 
-async function switchBalance(db: Database, options: SeatOptions, useBalance: boolean): Promise<Answer> {
-  const workspace = await findWorkspace(db, options.workspace)
-  const seat = await setUseBalance(db, workspace.id, options.seat, useBalance)
+async function change(operator: Operator, options: SeatOptions, useBalance: boolean): Promise<Answer> {
+  const { control, acting } = operator
+  const { workspaceId, seat } = await findSeat(control.database, options, options.seat)
+  const place = { workspaceId, seatId: seat.id, ownerId: null }
+  const changed = await switchUseBalance(control.database, acting, place, useBalance)
   return {
-    json: seatJson(seat),
+    json: seatJson(changed),
     text: useBalance
       ? `When a window of ${seat.id} is full, requests go on from the balance.`
       : `When a window of ${seat.id} is full, requests are refused until it resets.`,
   }
+}
+
+/** The seat that is named, or the only one there is. @throws AppError invalid_request */
+async function findSeat(
+  db: Database,
+  options: SeatOptions,
+  wanted: string | undefined,
+): Promise<{ readonly workspaceId: string; readonly seat: Seat }> {
+  const { id: workspaceId } = await findWorkspace(db, options.workspace)
+  const seats = await listSeats(db, workspaceId)
+  const [seat, second] = wanted === undefined ? seats : seats.filter(({ id }) => id === wanted)
+  if (second !== undefined) throw new AppError('invalid_request', 'there are several seats: say which')
+  if (seat !== undefined) return { workspaceId, seat }
+  throw new AppError('invalid_request', wanted === undefined ? 'there is no seat' : `there is no seat ${wanted} in use`)
 }
 
 function seatJson(seat: Seat) {

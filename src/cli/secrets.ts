@@ -11,9 +11,10 @@ export function addSecretsCommands(program: Command, session: Session): void {
     .description(
       'seal everything under the newest master key, while servers run; exit code 1 when something cannot be read',
     )
-    .action(async (_options: unknown, command: Command) => {
+    .option('--adopt', 'also where the instance is under another master key, which is lost for ever')
+    .action(async (options: { readonly adopt?: true }, command: Command) => {
       await answerAsOperator(session, command, async ({ control, acting }) => {
-        const { rewrapped, unreadable } = await rewrapSecrets(control.database, control.sealer, acting)
+        const { rewrapped, unreadable } = await rewrapSecrets(control.database, control.sealer, acting, options)
         const lost = unreadable.map((id) => `\n${id} cannot be opened with any key that is set; it stays as it is.`)
         return {
           json: { key: control.sealer.keyId, rewrapped, unreadable },

@@ -1,10 +1,18 @@
 /** `zendo workspace`: workspaces, and whose midnights and weeks their limits follow. */
 import type { Command } from 'commander'
-import { changeCalendar, findWorkspace } from '../control/workspace.ts'
+import { findWorkspace } from '../control/workspace.ts'
+import { updateWorkspace } from '../control/workspace-settings.ts'
 import type { Calendar } from '../domain/window.ts'
 import type { Database } from '../store/database.ts'
 import { listMembers, listWorkspaces, type Workspace } from '../store/workspace.ts'
-import { type Answer, answerFromDatabase, CommandError, type Session } from './command-line.ts'
+import {
+  type Answer,
+  answerAsOperator,
+  answerFromDatabase,
+  CommandError,
+  type Operator,
+  type Session,
+} from './command-line.ts'
 import { formatWeekday, parseWeekday } from './options.ts'
 import { formatTable } from './table.ts'
 
@@ -37,7 +45,7 @@ export function addWorkspaceCommands(program: Command, session: Session): void {
     .option('--workspace <workspace>', 'id or name; needed when there are several')
     .action(async (options: WorkspaceOptions, command: Command) => {
       const change = changeOf(options)
-      await answerFromDatabase(session, command, (db) => set(db, options, change))
+      await answerAsOperator(session, command, (operator) => set(operator, options, change))
     })
 }
 
@@ -72,9 +80,13 @@ function changeOf({ timeZone, weekStart }: WorkspaceOptions): Partial<Calendar> 
   return { ...(timeZone !== undefined && { timeZone }), ...(weekStart !== undefined && { weekStart }) }
 }
 
-async function set(db: Database, options: WorkspaceOptions, change: Partial<Calendar>): Promise<Answer> {
-  const { id } = await findWorkspace(db, options.workspace)
-  const workspace = await changeCalendar(db, id, change)
+async function set(
+  { control: { database }, acting }: Operator,
+  options: WorkspaceOptions,
+  change: Partial<Calendar>,
+): Promise<Answer> {
+  const { id } = await findWorkspace(database, options.workspace)
+  const workspace = await updateWorkspace(database, acting, id, change)
   return { json: workspaceJson(workspace), text: calendarText(workspace) }
 }
 

@@ -15,7 +15,10 @@ const invite = z.strictObject({
 })
 
 const sentInvite = invite.extend({
-  link: z.string().nullable().describe('To be passed on. Shown once: null when the call is repeated.'),
+  link: z
+    .string()
+    .nullable()
+    .describe('To be passed on. Null when it was mailed, which the address alone gets, and when the call is repeated.'),
   mailed: z.boolean().describe('Whether it was sent to the address.'),
 })
 
@@ -31,7 +34,8 @@ export const createInvite = operation({
   access: 'admin',
   rate: 'write',
   scope: 'manage',
-  summary: 'Invites somebody. The link works once, within seven days, and for the address only, where one is named.',
+  summary:
+    'Invites somebody. The link works once, within seven days, and for the address only, where one is named. An admin is invited by a person who proved its identity a short while ago.',
   body: z.strictObject({ email: email.optional(), role: role.default('member') }),
   reply: sentInvite,
   once: ['link'],
@@ -56,7 +60,7 @@ export const renewInvite = operation({
   access: 'admin',
   rate: 'write',
   scope: 'manage',
-  summary: 'Makes another link for seven days. The earlier one is dead.',
+  summary: 'Makes another link for seven days, as inviting does. The earlier one is dead.',
   reply: sentInvite,
   once: ['link'],
 })
@@ -85,6 +89,12 @@ export const previewInvite = operation({
     workspace: z.strictObject({ name: z.string() }),
     role,
     email_hint: z.string().nullable().describe('`a…@example.com`; null: it is for whoever has the link.'),
+    address_proved: z
+      .boolean()
+      .nullable()
+      .describe(
+        'False: there is an account with the address, and nobody has shown that the address is its own. Null: there is none, or no address is named.',
+      ),
     expires_at: instant,
   }),
 })

@@ -112,7 +112,7 @@ export const rotateKey = operation({
       .min(0)
       .max(7 * 24 * 60 * 60)
       .default(24 * 60 * 60)
-      .describe('How long the old text is still taken: 7 days at most.'),
+      .describe('How many seconds the old text is still taken: 7 days at most; 0 for a key that leaked.'),
   }),
   reply: newKeyView,
   once: ['key'],

@@ -8,7 +8,10 @@ const member = z.strictObject({
   name: z.string(),
   role,
   person: z
-    .strictObject({ id: z.string(), email: z.string(), name: z.string(), is_disabled: z.boolean() })
+    .strictObject({
+      ...{ id: z.string(), email: z.string(), name: z.string(), is_disabled: z.boolean() },
+      address_proved: z.boolean().describe('False while nobody has shown that the address is its own.'),
+    })
     .nullable()
     .describe('Null for a member nobody is behind.'),
   created_at: instant,
@@ -61,7 +64,8 @@ export const updateMember = operation({
   access: 'admin',
   rate: 'write',
   scope: 'manage',
-  summary: 'Changes name or role. One admin stays.',
+  summary:
+    'Changes name or role. One admin stays. Admins are made by a person who proved its identity a short while ago.',
   body: z.strictObject({ name: name.optional(), role: role.optional() }),
   reply: member,
 })

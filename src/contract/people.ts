@@ -8,6 +8,7 @@ const person = z.strictObject({
   email: z.string(),
   name: z.string(),
   is_operator: z.boolean(),
+  address_proved: z.boolean().describe('False while nobody has shown that the address is its own.'),
   has_password: z.boolean(),
   created_at: instant,
   disabled_at: instant.nullable(),

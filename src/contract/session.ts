@@ -18,6 +18,10 @@ export const sessionReply = z.strictObject({
   session: z.strictObject({ id: z.string(), method: z.string(), authenticated_at: instant, expires_at: instant }),
   csrf: z.string().describe('For the header `x-zendo-csrf`.'),
   memberships: z.array(membership),
+  earlier_access_removed: z
+    .literal(true)
+    .optional()
+    .describe('Nobody had shown before that the address is its own: every earlier way into the account was removed.'),
 })
 
 export const readSession = operation({

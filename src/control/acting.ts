@@ -4,6 +4,7 @@ import { appendAuditEntry } from '../store/audit-log.ts'
 import type { Database, Sql } from '../store/database.ts'
 import { bumpRevision } from '../store/revision.ts'
 import type { RandomBytes } from './instance.ts'
+import { requireMasterKey } from './master-key.ts'
 
 /** Who does it. `shell`: whoever may run commands on the machine. */
 export interface Actor {
@@ -18,6 +19,8 @@ export interface Acting {
   readonly requestId: string | null
   /** Keys the chain of the audit log; not in the database. */
   readonly trailKey: string
+  /** Those that other entries may have been chained under, this one among them. Absent: this one alone. */
+  readonly trailKeys?: readonly string[]
   readonly randomBytes: RandomBytes
   /**
    * Looks once more, inside the transaction, whether the caller may still ask: who was demoted, removed or signed out
@@ -58,11 +61,15 @@ export function changeOnRecord<T>(
   }, options)
 }
 
-/** Puts a change on record inside the caller's transaction, after everything else that it locks. */
-export function putOnRecord(sql: Sql, acting: Acting, change: Change): Promise<void> {
-  const { actor, nowMs, requestId, trailKey } = acting
+/**
+ * Puts a change on record inside the caller's transaction, after everything else that it locks.
+ * @throws AppError conflict where this process has another master key than the instance is under
+ */
+export async function putOnRecord(sql: Sql, acting: Acting, change: Change): Promise<void> {
+  const { actor, nowMs, requestId, trailKey, trailKeys = [trailKey] } = acting
   const { before = null, after = null, ...rest } = change
-  return appendAuditEntry(sql, trailKey, { ...rest, before, after, actor, requestId, atMs: nowMs })
+  await requireMasterKey(sql, trailKeys)
+  await appendAuditEntry(sql, trailKey, { ...rest, before, after, actor, requestId, atMs: nowMs })
 }
 
 /** What somebody known asked for and may not do. */

@@ -1,30 +1,44 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { type NanoUsd, nanoUsd, parseUsd } from '../base/money.ts'
+import { nanoUsd, parseUsd } from '../base/money.ts'
 import { DAY_MS, HOUR_MS } from '../base/time.ts'
 import { NO_USAGE } from '../base/usage.ts'
 import { hashKey } from '../domain/api-key.ts'
 import type { Cap } from '../domain/cap.ts'
 import { loadKeyOwner } from '../store/key.ts'
 import { loadRevision } from '../store/revision.ts'
-import { type CapSubject, listCapReports, parseCapAmount, removeCaps, setCaps } from './cap.ts'
+import { changeOnRecord } from './acting.ts'
+import { listCapReports, parseCapAmount, removeCap, setCap } from './cap.ts'
 import { grantCredit } from './credit.ts'
 import { insertKey, makeKey } from './key.ts'
-import { setUseBalance } from './plan.ts'
-import { changePolicy } from './policy.ts'
-import { createTestInstance, endSample, holdSample, NOON_MS, PLANS, type TestInstance } from './test-instance.ts'
+import { switchUseBalance } from './seat-assignment.ts'
+import {
+  createTestInstance,
+  endSample,
+  holdSample,
+  NOON_MS,
+  ofFirstSeat,
+  PLANS,
+  type TestInstance,
+  testActing,
+} from './test-instance.ts'
 import { reportUsage } from './usage.ts'
 
-const limitsOf = (dollars: Partial<Record<Cap['unit'], string>>): Map<Cap['unit'], NanoUsd> =>
-  new Map(Object.entries(dollars).map(([unit, text]) => [unit as Cap['unit'], parseUsd(text)]))
-
-function set(
+/** Of the first key, its member or their workspace. */
+async function set(
   { db, setup }: TestInstance,
-  subject: Omit<CapSubject, 'workspaceId'>,
+  scope: Cap['scope'],
   dollars: Partial<Record<Cap['unit'], string>>,
 ): Promise<Cap[]> {
-  return setCaps(db, { workspaceId: setup.workspace.id, ...subject }, limitsOf(dollars), NOON_MS)
+  const workspaceId = setup.workspace.id
+  const subjectId = { key: setup.keyId, member: setup.memberId, workspace: workspaceId }[scope]
+  const caps: Cap[] = []
+  for (const [unit, text] of Object.entries(dollars)) {
+    const wanted = { workspaceId, scope, subjectId, unit: unit as Cap['unit'], limit: parseUsd(text) }
+    caps.push(await setCap(db, testActing(), wanted))
+  }
+  return caps
 }
 
 const list = ({ db, setup }: TestInstance, nowMs = NOON_MS) => listCapReports(db, setup.workspace, nowMs)
@@ -46,17 +60,17 @@ describe('caps', () => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
     const seen = [await loadRevision(db)]
-    const [first] = await set(instance, { key: setup.keyId }, { day: '1', month: '20' })
+    const [first] = await set(instance, 'key', { day: '1', month: '20' })
     seen.push(await loadRevision(db))
-    const [again] = await set(instance, { key: setup.keyId }, { day: '2' })
+    const [again] = await set(instance, 'key', { day: '2' })
     assert.deepEqual([again?.id, again?.limit], [first?.id, 2_000_000_000n])
     const owner = await loadKeyOwner(db, hashKey(setup.key))
     assert.deepEqual(owner?.caps.map(({ unit, limit }) => [unit, limit]).sort(), [
       ['day', 2_000_000_000n],
       ['month', 20_000_000_000n],
     ])
-    const subject = { workspaceId: setup.workspace.id, key: setup.keyId }
-    assert.deepEqual((await removeCaps(db, subject, ['day', 'week'])).removed, ['day'])
+    await removeCap(db, testActing(), setup.workspace.id, String(first?.id))
+    await assert.rejects(removeCap(db, testActing(), setup.workspace.id, String(first?.id)), { code: 'not_found' })
     seen.push(await loadRevision(db))
     assert.deepEqual(new Set(seen).size, 3)
     assert.deepEqual(
@@ -67,8 +81,18 @@ describe('caps', () => {
 
   it('are of subjects of the workspace alone', async (t) => {
     const instance = await createTestInstance(t)
-    for (const subject of [{ key: 'key_other' }, { member: 'nobody' }, { workspaceId: 'wrk_other', member: 'admin' }]) {
-      await assert.rejects(set(instance, subject, { day: '1' }), { code: 'invalid_request' }, JSON.stringify(subject))
+    const own = { workspaceId: instance.setup.workspace.id, unit: 'day', limit: parseUsd(1) } as const
+    for (const wanted of [
+      { ...own, scope: 'key', subjectId: 'key_other' },
+      { ...own, scope: 'member', subjectId: 'mem_other' },
+      { ...own, scope: 'workspace', subjectId: 'wrk_other' },
+      { ...own, scope: 'member', subjectId: instance.setup.memberId, workspaceId: 'wrk_other' },
+    ] as const) {
+      await assert.rejects(
+        setCap(instance.db, testActing(), wanted),
+        { code: 'not_found' },
+        JSON.stringify(wanted.scope),
+      )
     }
     assert.deepEqual(await list(instance), [])
   })
@@ -82,7 +106,7 @@ describe('caps', () => {
 
   it('show what was used of them, and when they reset', async (t) => {
     const instance = await createTestInstance(t)
-    await set(instance, {}, { month: '4.8' })
+    await set(instance, 'workspace', { month: '4.8' })
     await spend(instance, 'req_1')
     const [cap] = (await report(instance)).caps
     assert.deepEqual(cap, {
@@ -104,10 +128,11 @@ describe('caps', () => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
     const other = makeKey({ memberId: setup.memberId, name: 'other' }, { nowMs: NOON_MS, randomBytes })
-    await changePolicy(db, (sql) => insertKey(sql, setup.workspace.id, other))
-    await set(instance, { key: other.id }, { day: '1' })
-    await set(instance, { member: 'admin' }, { week: '2' })
-    await set(instance, {}, { month: '3' })
+    await changeOnRecord(db, testActing(), (sql) => insertKey(sql, setup.workspace.id, other))
+    const cap = { scope: 'key', subjectId: other.id, unit: 'day', limit: parseUsd(1) } as const
+    await setCap(db, testActing(), { workspaceId: setup.workspace.id, ...cap })
+    await set(instance, 'member', { week: '2' })
+    await set(instance, 'workspace', { month: '3' })
     assert.deepEqual(
       (await report(instance)).caps.map(({ name }) => name),
       ['weekly member cap', 'monthly workspace cap'],
@@ -123,12 +148,11 @@ describe('caps', () => {
 describe('what can be spent in all', () => {
   it('is the least that balance and caps leave, and names the limit that ends it', async (t) => {
     const instance = await createTestInstance(t)
-    const { keyId } = instance.setup
     assert.deepEqual((await report(instance)).effective.zen, {
       ...{ remaining: '5.00', remaining_nano: '5000000000', binding: 'balance', resets_at: null },
     })
-    await set(instance, { key: keyId }, { day: '4' })
-    await set(instance, { member: 'admin' }, { week: '3' })
+    await set(instance, 'key', { day: '4' })
+    await set(instance, 'member', { week: '3' })
     assert.deepEqual((await report(instance)).effective.zen, {
       ...{ remaining: '3.00', remaining_nano: '3000000000', binding: 'weekly member cap' },
       resets_at: '2026-11-23T00:00:00.000Z',
@@ -145,7 +169,7 @@ describe('what can be spent in all', () => {
 
   it('on a plan is what its windows leave, or the balance where the seat may use it', async (t) => {
     const instance = await createTestInstance(t)
-    const { db, setup } = instance
+    const { db } = instance
     const go = async () => {
       const { remaining, binding } = (await report(instance)).effective.go ?? {}
       return [remaining, binding]
@@ -153,11 +177,16 @@ describe('what can be spent in all', () => {
     assert.deepEqual(await go(), ['12.00', '5 hour'])
     await holdSample(instance, { id: 'req_1', funding: 'plan', hold: parseUsd(11) })
     assert.deepEqual(await go(), ['1.00', '5 hour'])
-    await setUseBalance(db, setup.workspace.id, setup.seatId, true)
+    await switchUseBalance(db, testActing(), ofFirstSeat(instance), true)
     assert.deepEqual(await go(), ['5.00', 'balance'])
-    await set(instance, {}, { month: '0.5' })
+    await set(instance, 'workspace', { month: '0.5' })
     assert.deepEqual(await go(), ['1.00', '5 hour'])
-    const empty = await reportUsage(db, new Map(), { workspaceId: setup.workspace.id, memberId: null }, NOON_MS)
+    const empty = await reportUsage(
+      db,
+      new Map(),
+      { workspaceId: instance.setup.workspace.id, memberId: null },
+      NOON_MS,
+    )
     assert.equal(empty.effective.go, null)
   })
 
@@ -172,7 +201,7 @@ describe('what can be spent in all', () => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
     const grant = { workspaceId: setup.workspace.id, amount: nanoUsd(7), note: '', expiresAtMs: NOON_MS + HOUR_MS }
-    await grantCredit(db, grant, NOON_MS)
+    await grantCredit(db, testActing(), grant)
     const at = async (nowMs: number) => {
       const { balance, effective } = await report(instance, nowMs)
       return [balance.available_nano, effective.zen?.remaining_nano, balance.lots.length]

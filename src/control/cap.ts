@@ -11,20 +11,11 @@ import { loadMember } from '../store/membership.ts'
 import type { Workspace } from '../store/workspace.ts'
 import { type Acting, changeOnRecord, type Facts } from './acting.ts'
 import { balanceSource, capState, largestHold, type Payer, readLeft, sortCaps } from './left.ts'
-import { changePolicy } from './policy.ts'
 import { type EffectiveReport, reportEffective } from './usage-effective.ts'
 import { type CapReport, reportCap } from './usage-window.ts'
-import { findMember } from './workspace.ts'
 
 /** No balance is larger. */
 const MAX_CAP = parseUsd(1_000_000_000)
-
-/** Whose use is capped: a key by its id, a member by id or name, or with neither the whole workspace. */
-export interface CapSubject {
-  readonly workspaceId: string
-  readonly key?: string | undefined
-  readonly member?: string | undefined
-}
 
 /** Reads the dollars of a cap; zero: nothing may be spent. @throws AppError invalid_request */
 export function parseCapAmount(text: string): NanoUsd {
@@ -39,27 +30,6 @@ export function parseCapAmount(text: string): NanoUsd {
   }
   if (amount > MAX_CAP) throw new AppError('invalid_request', `a cap must not be above $${formatUsd(MAX_CAP)}`)
   return amount
-}
-
-/**
- * Sets caps of one subject, each in place of an earlier one of that unit. A cap counts from when it is first set.
- * @throws AppError invalid_request when the subject is not of the workspace.
- */
-export function setCaps(
-  db: Database,
-  subject: CapSubject,
-  limits: ReadonlyMap<Cap['unit'], NanoUsd>,
-  nowMs: number,
-): Promise<Cap[]> {
-  return changePolicy(db, async (sql) => {
-    const { workspaceId } = subject
-    const of = await resolveSubject(sql, subject)
-    for (const [unit, limit] of limits) {
-      await saveCap(sql, { id: newId('cap', nowMs), workspaceId, ...of, unit, limit }, nowMs)
-    }
-    const caps = await listCaps(sql, workspaceId)
-    return sortCaps(caps.filter(({ subjectId, unit }) => subjectId === of.subjectId && limits.has(unit)))
-  })
 }
 
 /**
@@ -138,29 +108,4 @@ export function listCapReports(db: Database, workspace: Workspace, nowMs: number
       return { ...report, effective: largest && reportEffective(largest, limits) }
     })
   })
-}
-
-/** Removes caps of one subject; returns the units of which there was one. @throws AppError invalid_request as `setCaps` */
-export function removeCaps(
-  db: Database,
-  subject: CapSubject,
-  units: readonly Cap['unit'][],
-): Promise<Pick<Cap, 'scope' | 'subjectId'> & { readonly removed: readonly Cap['unit'][] }> {
-  return changePolicy(db, async (sql) => {
-    const of = await resolveSubject(sql, subject)
-    const removed: Cap['unit'][] = []
-    for (const unit of units) if (await deleteCap(sql, of.subjectId, unit)) removed.push(unit)
-    return { ...of, removed }
-  })
-}
-
-async function resolveSubject(
-  sql: Sql,
-  { workspaceId, key, member }: CapSubject,
-): Promise<Pick<Cap, 'scope' | 'subjectId'>> {
-  if (member !== undefined) return { scope: 'member', subjectId: (await findMember(sql, workspaceId, member)).id }
-  if (key === undefined) return { scope: 'workspace', subjectId: workspaceId }
-  const keys = await listKeys(sql, workspaceId)
-  if (!keys.some(({ id }) => id === key)) throw new AppError('invalid_request', `there is no key ${key}`)
-  return { scope: 'key', subjectId: key }
 }

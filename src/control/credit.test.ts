@@ -8,7 +8,7 @@ import { insertWorkspace } from '../store/workspace.ts'
 import { auditLedger } from './audit.ts'
 import { type GrantRequest, grantCredit, listCredit, parseGrantAmount } from './credit.ts'
 import { cutFirstCommit } from './test-cut.ts'
-import { createTestInstance, endSample, holdSample, NOON_MS, type TestInstance } from './test-instance.ts'
+import { createTestInstance, endSample, holdSample, NOON_MS, type TestInstance, testActing } from './test-instance.ts'
 
 const request = ({ setup }: TestInstance, dollars: string): GrantRequest => ({
   workspaceId: setup.workspace.id,
@@ -33,7 +33,7 @@ describe('granting credit', () => {
   it('adds exactly what was said, to the nano-dollar', async (t) => {
     const instance = await createTestInstance(t)
     await holdSample(instance, { id: 'req_1', funding: 'balance', hold: parseUsd(2) })
-    const granted = await grantCredit(instance.db, request(instance, '0.000000001'), NOON_MS)
+    const granted = await grantCredit(instance.db, testActing(), request(instance, '0.000000001'))
     assert.deepEqual([granted.created, granted.posted, granted.available], [true, 5_000_000_001n, 3_000_000_001n])
     assert.equal(await posted(instance), 5_000_000_001n)
     assert.deepEqual(await differences(instance), [])
@@ -42,12 +42,15 @@ describe('granting credit', () => {
   it('with the same idempotency key grants once', async (t) => {
     const instance = await createTestInstance(t)
     const keyed = { ...request(instance, '3'), idempotencyKey: 'invoice-7' }
-    const first = await grantCredit(instance.db, keyed, NOON_MS)
-    const again = await grantCredit(instance.db, keyed, NOON_MS + 1000)
+    const first = await grantCredit(instance.db, testActing(), keyed)
+    const again = await grantCredit(instance.db, testActing(NOON_MS + 1000), keyed)
     assert.deepEqual([first.created, again.created, again.lot], [true, false, first.lot])
     assert.equal(await posted(instance), 8_000_000_000n)
-    assert.equal((await grantCredit(instance.db, { ...keyed, idempotencyKey: 'invoice-8' }, NOON_MS)).created, true)
-    assert.equal((await grantCredit(instance.db, request(instance, '3'), NOON_MS)).created, true)
+    assert.equal(
+      (await grantCredit(instance.db, testActing(), { ...keyed, idempotencyKey: 'invoice-8' })).created,
+      true,
+    )
+    assert.equal((await grantCredit(instance.db, testActing(), request(instance, '3'))).created, true)
     assert.equal(await posted(instance), 14_000_000_000n)
     assert.deepEqual(await differences(instance), [])
   })
@@ -55,7 +58,7 @@ describe('granting credit', () => {
   it('two calls at once with the same idempotency key grant once', async (t) => {
     const instance = await createTestInstance(t)
     const keyed = { ...request(instance, '3'), idempotencyKey: 'invoice-7' }
-    const both = await Promise.all([1, 2].map(() => grantCredit(instance.db, keyed, NOON_MS)))
+    const both = await Promise.all([1, 2].map(() => grantCredit(instance.db, testActing(), keyed)))
     assert.deepEqual(both.map(({ created }) => created).sort(), [false, true])
     assert.equal(await posted(instance), 8_000_000_000n)
   })
@@ -65,7 +68,7 @@ describe('granting credit', () => {
       for (const key of [{}, { idempotencyKey: 'k' }]) {
         const instance = await createTestInstance(t)
         const cut = cutFirstCommit(instance.db, isCommitted)
-        const granted = await grantCredit(cut, { ...request(instance, '3'), ...key }, NOON_MS)
+        const granted = await grantCredit(cut, testActing(), { ...request(instance, '3'), ...key })
         assert.deepEqual([granted.created, granted.posted], [true, 8_000_000_000n])
         assert.equal(await posted(instance), 8_000_000_000n)
         assert.deepEqual(await differences(instance), [])
@@ -76,7 +79,7 @@ describe('granting credit', () => {
   it('refuses an idempotency key that granted something else', async (t) => {
     const instance = await createTestInstance(t)
     const keyed = { ...request(instance, '3'), idempotencyKey: 'k' }
-    await grantCredit(instance.db, keyed, NOON_MS)
+    await grantCredit(instance.db, testActing(), keyed)
     const others: [Partial<GrantRequest>, RegExp][] = [
       [{ amount: parseUsd(4) }, /already granted \$3\.00, not \$4\.00/],
       [{ source: 'promotion' }, /already made credit of the source operator, not promotion/],
@@ -84,7 +87,7 @@ describe('granting credit', () => {
       [{ priority: 5 }, /another expiry or priority/],
     ]
     for (const [change, message] of others) {
-      await assert.rejects(grantCredit(instance.db, { ...keyed, ...change }, NOON_MS), {
+      await assert.rejects(grantCredit(instance.db, testActing(), { ...keyed, ...change }), {
         code: 'invalid_request',
         message,
       })
@@ -98,15 +101,15 @@ describe('granting credit', () => {
     await insertWorkspace(db, { id: 'wrk_2', name: 'second' }, NOON_MS)
     await db.run("INSERT INTO account (id, workspace_id, kind) VALUES ('acc_2', 'wrk_2', 'balance')")
     const keyed = { ...request(instance, '3'), idempotencyKey: 'k' }
-    await grantCredit(db, keyed, NOON_MS)
-    const other = await grantCredit(db, { ...keyed, workspaceId: 'wrk_2', amount: parseUsd(4) }, NOON_MS)
+    await grantCredit(db, testActing(), keyed)
+    const other = await grantCredit(db, testActing(), { ...keyed, workspaceId: 'wrk_2', amount: parseUsd(4) })
     assert.deepEqual([other.created, other.posted], [true, 4_000_000_000n])
   })
 
   it('leaves nothing behind when it fails', async (t) => {
     const instance = await createTestInstance(t)
     const unknown = { ...request(instance, '1'), workspaceId: 'wrk_unknown' }
-    await assert.rejects(grantCredit(instance.db, unknown, NOON_MS), { code: 'invalid_request' })
+    await assert.rejects(grantCredit(instance.db, testActing(), unknown), { code: 'invalid_request' })
     assert.equal(await posted(instance), 5_000_000_000n)
     assert.equal((await instance.db.get<{ n: bigint }>('SELECT COUNT(*) AS n FROM credit_grant'))?.n, 1n)
   })
@@ -115,7 +118,7 @@ describe('granting credit', () => {
     const instance = await createTestInstance(t)
     for (const amount of [0n, -1n, 1_000_000_000_000_001n]) {
       const wrong = { ...request(instance, '1'), amount: nanoUsd(amount) }
-      await assert.rejects(grantCredit(instance.db, wrong, NOON_MS), { code: 'invalid_request' })
+      await assert.rejects(grantCredit(instance.db, testActing(), wrong), { code: 'invalid_request' })
     }
     for (const text of ['', 'x', '0', '-5', '1e3', '0.0000000001', '1000000.01', '1,5', '٣', '999999999999999999']) {
       assert.throws(() => parseGrantAmount(text), { code: 'invalid_request' }, text)
@@ -128,17 +131,17 @@ describe('granting credit', () => {
     const { db } = instance
     const rich = "UPDATE account SET posted = 999999999000000000 WHERE kind = 'balance'"
     await db.write((sql) => sql.run(rich), { opensLedger: true })
-    await assert.rejects(grantCredit(db, request(instance, '1.01'), NOON_MS), /must not be above/)
-    assert.equal((await grantCredit(db, request(instance, '1'), NOON_MS)).posted, 1_000_000_000_000_000_000n)
+    await assert.rejects(grantCredit(db, testActing(), request(instance, '1.01')), /must not be above/)
+    assert.equal((await grantCredit(db, testActing(), request(instance, '1'))).posted, 1_000_000_000_000_000_000n)
   })
 
   it('refuses notes that are too long or would change a terminal, and priorities that are none', async (t) => {
     const instance = await createTestInstance(t)
     for (const note of ['x'.repeat(501), 'a\u001b[2J']) {
-      await assert.rejects(grantCredit(instance.db, { ...request(instance, '1'), note }, NOON_MS), /note/)
+      await assert.rejects(grantCredit(instance.db, testActing(), { ...request(instance, '1'), note }), /note/)
     }
     for (const priority of [-1, 1001, 0.5, Number.NaN]) {
-      await assert.rejects(grantCredit(instance.db, { ...request(instance, '1'), priority }, NOON_MS), /priority/)
+      await assert.rejects(grantCredit(instance.db, testActing(), { ...request(instance, '1'), priority }), /priority/)
     }
   })
 })
@@ -147,14 +150,14 @@ describe('lots of credit', () => {
   it('are spent by priority, then by expiry, then by age', async (t) => {
     const instance = await createTestInstance(t)
     const grant = (dollars: string, change: Partial<GrantRequest>) =>
-      grantCredit(instance.db, { ...request(instance, dollars), ...change }, NOON_MS)
+      grantCredit(instance.db, testActing(), { ...request(instance, dollars), ...change })
     await grant('1', { note: 'later', expiresAtMs: NOON_MS + 2 * DAY_MS })
     await grant('1', { note: 'soon', expiresAtMs: NOON_MS + DAY_MS })
     await grant('1', { note: 'first of all', priority: 5, source: 'promotion' })
     // Ids that come from idempotency keys are of no age.
     for (let n = 1; n <= 5; n++) {
       const late = { ...request(instance, '1'), note: `${n}`, idempotencyKey: `${n}` }
-      await grantCredit(instance.db, late, NOON_MS + n)
+      await grantCredit(instance.db, testActing(NOON_MS + n), late)
     }
     const left = async () =>
       (await listCredit(instance.db, instance.setup.workspace.id, NOON_MS)).lots.map(({ note, remaining }) => [
@@ -177,7 +180,7 @@ describe('lots of credit', () => {
   it('that have expired are not available, whether or not a request came since', async (t) => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
-    await grantCredit(db, { ...request(instance, '2'), expiresAtMs: NOON_MS + HOUR_MS }, NOON_MS)
+    await grantCredit(db, testActing(), { ...request(instance, '2'), expiresAtMs: NOON_MS + HOUR_MS })
     const at = async (nowMs: number) => {
       const { posted: all, lots } = await listCredit(db, setup.workspace.id, nowMs)
       return [all, lots.length]
@@ -193,9 +196,12 @@ describe('lots of credit', () => {
   it('are not made already expired; a repeated call long after is still answered', async (t) => {
     const instance = await createTestInstance(t)
     const keyed = { ...request(instance, '2'), expiresAtMs: NOON_MS + HOUR_MS, idempotencyKey: 'k' }
-    await assert.rejects(grantCredit(instance.db, keyed, NOON_MS + HOUR_MS), /expired at 2026-11-20T13:00:00\.000Z/)
-    assert.equal((await grantCredit(instance.db, keyed, NOON_MS)).created, true)
-    const late = await grantCredit(instance.db, keyed, NOON_MS + DAY_MS)
+    await assert.rejects(
+      grantCredit(instance.db, testActing(NOON_MS + HOUR_MS), keyed),
+      /expired at 2026-11-20T13:00:00\.000Z/,
+    )
+    assert.equal((await grantCredit(instance.db, testActing(), keyed)).created, true)
+    const late = await grantCredit(instance.db, testActing(NOON_MS + DAY_MS), keyed)
     assert.deepEqual([late.created, late.available], [false, 5_000_000_000n])
   })
 })

@@ -17,6 +17,7 @@ import { untilAnswered } from './until-answered.ts'
 const MAX_GRANT = parseUsd(1_000_000)
 const MAX_BALANCE = parseUsd(1_000_000_000)
 const MAX_NOTE_LENGTH = 500
+const MAX_RECORDED_NOTE_LENGTH = 100
 const MAX_IDEMPOTENCY_KEY_LENGTH = 200
 /** Lots without a priority of their own. */
 export const DEFAULT_PRIORITY = 100
@@ -81,26 +82,22 @@ export function checkWords(
   checkText('idempotency key', idempotencyKey, { minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY_LENGTH })
 }
 
-/** Grants credit in one transaction; with `acting`, on record. @throws AppError invalid_request */
-export async function grantCredit(
-  db: Database,
-  request: GrantRequest,
-  nowMs: number,
-  acting?: Acting,
-): Promise<Credited> {
+/** Grants credit in one transaction, on record. @throws AppError invalid_request */
+export async function grantCredit(db: Database, acting: Acting, request: GrantRequest): Promise<Credited> {
+  const { nowMs } = acting
   checkAmount(request.amount)
   checkWords(request)
   const lot = lotOf(request, nowMs)
   let created = false
   const work = async (sql: Sql): Promise<Credited> => {
-    await acting?.confirm?.(sql)
+    await acting.confirm?.(sql)
     const balance = await lockBalance(sql, request.workspaceId)
     const earlier = await loadLot(sql, lot.id)
     if (earlier) checkRepeats(earlier, lot)
     else {
       await postLot(sql, balance, lot, nowMs)
       created = true
-      if (acting) await putOnRecord(sql, acting, recordOf(lot))
+      await putOnRecord(sql, acting, recordOf(lot))
     }
     return await creditedOf(sql, { ...lot, created }, nowMs)
   }
@@ -109,8 +106,13 @@ export async function grantCredit(
 
 function recordOf({ id, workspaceId, amount, source, note, priority, expiresAtMs }: NewLot): Change {
   const expiresAt = expiresAtMs === null ? null : formatInstant(expiresAtMs)
-  const after = { amount: formatUsd(amount), source, note, priority, expires_at: expiresAt }
+  const after = { amount: formatUsd(amount), source, note: noteOnRecord(note), priority, expires_at: expiresAt }
   return { action: 'credit.grant', workspaceId, target: id, after }
+}
+
+/** A short note as it is; a longer one stands on its lot alone. */
+export function noteOnRecord(note: string): string | null {
+  return note.length > MAX_RECORDED_NOTE_LENGTH ? null : note
 }
 
 function lotOf(request: GrantRequest, nowMs: number): NewLot {

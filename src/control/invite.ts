@@ -1,6 +1,9 @@
 /**
  * Invitations: a link that makes one person a member, once, within a week. What is in the link is known here by its hash
  * alone. Whether whoever sent it may still do so is looked at when it is used: who was removed leaves no open door.
+ *
+ * A link that went to an address by mail is shown to nobody else: who brings it back has proved that the address is its
+ * own. One that was shown proves nothing: whoever sent the invitation could use it itself.
  */
 import { AppError } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
@@ -23,6 +26,7 @@ import { type Acting, type Change, changeOnRecord, type Facts } from './acting.t
 import type { RandomBytes } from './instance.ts'
 import { takeIn } from './member.ts'
 import { enter } from './sign-in/account.ts'
+import { type AddressProof, proveAddress } from './sign-in/address-proof.ts'
 import { checkNewPassword, hashPassword } from './sign-in/password.ts'
 import { hashToken, type StartedSession } from './sign-in/session.ts'
 
@@ -48,6 +52,8 @@ export interface InviteRequest {
   readonly email: string | null
   readonly role: Role
   readonly invitedBy: string
+  /** Whether mail leaves this gateway. */
+  readonly isMailed: boolean
 }
 
 /** In whose name an invitation stands: the member's, else the operator's. */
@@ -57,10 +63,13 @@ export function inviterOf(memberId: string | null, personId: string | null): str
 
 /** @throws AppError conflict for an address that is a member's or invited, or too many invitations */
 export function createInvite(db: Database, acting: Acting, request: InviteRequest): Promise<MadeInvite> {
-  const { workspaceId, email, role } = request
+  const { workspaceId, email, role, invitedBy, isMailed } = request
   const { nowMs } = acting
   const token = newToken(acting.randomBytes)
-  const sent = { id: newId('inv', nowMs), ...request, createdAtMs: nowMs, expiresAtMs: nowMs + INVITE_MS }
+  const sent = {
+    ...{ id: newId('inv', nowMs), workspaceId, email, role, invitedBy, byMail: isMailed && email !== null },
+    ...{ createdAtMs: nowMs, expiresAtMs: nowMs + INVITE_MS },
+  }
   return changeOnRecord(db, acting, async (sql, put) => {
     await checkCount(sql, workspaceId, nowMs)
     if (email !== null) await checkInvitable(sql, workspaceId, email, nowMs)
@@ -94,7 +103,12 @@ async function checkInvitable(sql: Sql, workspaceId: string, email: string, nowM
 export function renewInvitation(
   db: Database,
   acting: Acting,
-  { workspaceId, inviteId, invitedBy }: { workspaceId: string; inviteId: string; invitedBy: string },
+  {
+    workspaceId,
+    inviteId,
+    invitedBy,
+    isMailed,
+  }: Pick<InviteRequest, 'workspaceId' | 'invitedBy' | 'isMailed'> & { readonly inviteId: string },
 ): Promise<MadeInvite> {
   const { nowMs } = acting
   const token = newToken(acting.randomBytes)
@@ -106,7 +120,8 @@ export function renewInvitation(
         retryAfterSeconds: Math.ceil(waitMs / 1000),
       })
     }
-    const invite = { ...before, invitedBy, expiresAtMs: nowMs + INVITE_MS }
+    const byMail = isMailed && before.email !== null
+    const invite = { ...before, invitedBy, byMail, expiresAtMs: nowMs + INVITE_MS }
     await renewInvite(sql, { ...invite, hash: hashToken(token) })
     await put({
       action: 'invite.renew',
@@ -138,6 +153,8 @@ async function requireUnused(sql: Sql, workspaceId: string, inviteId: string): P
 export interface InvitePreview {
   readonly workspace: WorkspaceRow
   readonly invite: Invite
+  /** Whether the account with the address that it names is known to be its owner's; null: none, or none is named. */
+  readonly isAddressProved: boolean | null
 }
 
 /** @throws AppError not_found for one that cannot be accepted, whatever the reason */
@@ -145,15 +162,17 @@ export async function previewInvite(sql: Sql, token: string, nowMs: number): Pro
   const invite = await findOpenInvite(sql, hashToken(token), nowMs)
   const workspace = invite && (await loadWorkspace(sql, invite.workspaceId))
   if (!invite || !workspace || !(await maySend(sql, invite))) throw noSuchInvite()
-  return { workspace, invite }
+  const invited = invite.email === null ? undefined : await findPersonByEmail(sql, invite.email)
+  return { workspace, invite, isAddressProved: invited ? invited.emailProvedAtMs !== null : null }
 }
 
 /** Whether whoever sent it could send it now. */
 async function maySend(sql: Sql, { workspaceId, invitedBy }: Invite): Promise<boolean> {
   if (invitedBy === SHELL) return true
   const member = await loadMember(sql, workspaceId, invitedBy)
-  if (member) return member.role === 'admin' && member.person?.isDisabled !== true
-  const operator = await loadPerson(sql, invitedBy)
+  if (member?.role === 'admin') return member.person?.isDisabled !== true
+  // An operator invites into every workspace, also where it is a plain member.
+  const operator = await loadPerson(sql, member ? (member.person?.id ?? '') : invitedBy)
   return operator?.isOperator === true && operator.disabledAtMs === null
 }
 
@@ -168,15 +187,16 @@ export interface Joined {
 export function acceptAsPerson(
   db: Database,
   acting: Acting,
-  { token, personId }: { readonly token: string; readonly personId: string },
-): Promise<Joined> {
+  { token, personId, sessionId }: { readonly token: string; readonly personId: string; readonly sessionId: string },
+): Promise<Joined & { readonly proof: AddressProof | null }> {
   return changeOnRecord(db, acting, async (sql, put) => {
     const preview = await previewInvite(sql, token, acting.nowMs)
     const person = await loadPerson(sql, personId)
     if (!person) throw noSuchInvite()
     const joined = await join(sql, preview, person, acting.nowMs)
+    const proof = preview.invite.byMail ? await proveAddress(sql, acting, personId, { sessionId }) : null
     await put(recordOf(preview, joined))
-    return joined
+    return { ...joined, proof }
   })
 }
 
@@ -213,7 +233,7 @@ export async function acceptAsNewPerson(
         metadata: { reason: 'account_exists' },
       })
     }
-    await insertPerson(sql, person, nowMs)
+    await insertPerson(sql, { ...person, isProved: preview.invite.byMail }, nowMs)
     const joined = await join(sql, preview, person, nowMs)
     const change = recordOf(preview, joined, { person: person.id, name, email })
     const session = await enter(sql, acting, { personId: person.id, method: 'invite', attempt: null, oldToken, change })

@@ -8,6 +8,7 @@ import { createSealer, SealError, type Sealer } from '../base/seal.ts'
 import { listSealedOtherwise, replaceSealed, sealContext } from '../store/credential.ts'
 import type { Database } from '../store/database.ts'
 import { type Acting, changeOnRecord } from './acting.ts'
+import { hasMasterKey, moveMasterKey, otherMasterKey, requireMasterKey } from './master-key.ts'
 
 export interface ControlSecrets {
   readonly sealer: Sealer
@@ -44,11 +45,20 @@ export interface Rewrapped {
 const BATCH = 100
 
 /**
- * Wraps everything that is sealed at rest under the newest key, a batch at a time while others serve. What is replaced
- * or deleted meanwhile is left alone. What cannot be opened is reported and never touched.
- * @throws AppError storage_unavailable; what was done until then stays done
+ * Wraps everything that is sealed at rest under the newest key, a batch at a time while others serve, and puts the instance
+ * under it. What is replaced or deleted meanwhile is left alone. What cannot be opened is reported and never touched.
+ * @param options `adopt`: also where the instance is under a key that is not known here, and so is lost
+ * @throws AppError conflict, before anything is done, where it is and is not to be; storage_unavailable; what was done
+ *   until then stays done
  */
-export async function rewrapSecrets(db: Database, sealer: Sealer, acting: Acting): Promise<Rewrapped> {
+export async function rewrapSecrets(
+  db: Database,
+  sealer: Sealer,
+  acting: Acting,
+  { adopt = false }: { readonly adopt?: boolean } = {},
+): Promise<Rewrapped> {
+  const { trailKey, trailKeys = [trailKey], nowMs } = acting
+  if (!adopt) await requireMasterKey(db, trailKeys)
   const unreadable: string[] = []
   let rewrapped = 0
   let afterId = ''
@@ -69,12 +79,15 @@ export async function rewrapSecrets(db: Database, sealer: Sealer, acting: Acting
     rewrapped += replaced
   }
   // Every process loads again what it keeps in memory, under the new key.
-  await changeOnRecord(db, acting, (_, put) =>
-    put({
+  await changeOnRecord(db, acting, async (sql, put) => {
+    const isAdopted = !(await hasMasterKey(sql, trailKeys))
+    if (isAdopted && !adopt) throw otherMasterKey()
+    await moveMasterKey(sql, trailKey, nowMs)
+    await put({
       ...{ action: 'secrets.rewrap', workspaceId: null, target: null },
-      after: { key: sealer.keyId, rewrapped, unreadable: unreadable.length },
-    }),
-  )
+      after: { key: sealer.keyId, rewrapped, unreadable: unreadable.length, ...(isAdopted && { adopted: true }) },
+    })
+  })
   return { rewrapped, unreadable }
 }
 

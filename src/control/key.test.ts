@@ -35,7 +35,7 @@ async function holder(instance: TestInstance, wish: Partial<KeyRequest>): Promis
   assert.ok(owner)
   const { place, acting } = shell(instance)
   return {
-    principal: { kind: 'key', personId: owner.personId, isOperator: false, owner },
+    principal: { kind: 'key', personId: owner.personId, isOperator: false, owner, keyHash: hashKey(key) },
     place: { ...place, memberId: owner.memberId, role: owner.role },
     acting,
   }

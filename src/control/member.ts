@@ -88,7 +88,8 @@ export function updateMember(
     const before = await requireMember(sql, workspaceId, memberId)
     const { role = before.role, name = before.name } = change
     if (role !== 'admin') await checkAdminsRemain(sql, before)
-    await setMemberRole(sql, memberId, role)
+    // Said by somebody here: it is no role map's any longer.
+    if (change.role !== undefined) await setMemberRole(sql, memberId, role)
     await renameMember(sql, memberId, name)
     const after = { ...before, role, name }
     await put({

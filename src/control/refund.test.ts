@@ -8,7 +8,7 @@ import { auditLedger } from './audit.ts'
 import { grantCredit, listCredit } from './credit.ts'
 import { type RefundRequest, refundRequest } from './refund.ts'
 import { cutFirstCommit } from './test-cut.ts'
-import { createTestInstance, endSample, holdSample, NOON_MS, type TestInstance } from './test-instance.ts'
+import { createTestInstance, endSample, holdSample, NOON_MS, type TestInstance, testActing } from './test-instance.ts'
 
 /** A request that costs $4.40. */
 async function charge(instance: TestInstance, id: string, funding: Funding = 'balance'): Promise<void> {
@@ -27,7 +27,7 @@ const refund = (
   const { dollars, ...rest } = change
   const amount = dollars === undefined ? {} : { amount: parseUsd(dollars) }
   const request = { requestId: 'req_1', note: 'broken answer', ...amount, ...rest }
-  return refundRequest(instance.db, request, nowMs)
+  return refundRequest(instance.db, testActing(nowMs), request)
 }
 
 async function assertSound({ db }: TestInstance): Promise<void> {
@@ -110,11 +110,12 @@ describe('refunds', () => {
 
   it('refuse an idempotency key that moved other money', async (t) => {
     const instance = await createTestInstance(t)
-    await grantCredit(
-      instance.db,
-      { workspaceId: instance.setup.workspace.id, amount: parseUsd(5), note: '', idempotencyKey: 'k' },
-      NOON_MS,
-    )
+    await grantCredit(instance.db, testActing(), {
+      workspaceId: instance.setup.workspace.id,
+      amount: parseUsd(5),
+      note: '',
+      idempotencyKey: 'k',
+    })
     await charge(instance, 'req_1')
     await charge(instance, 'req_2')
     await assert.rejects(refund(instance, { idempotencyKey: 'k' }), /source operator, not of req_1/)
@@ -122,7 +123,7 @@ describe('refunds', () => {
     const other = { requestId: 'req_2', idempotencyKey: 'ticket', dollars: '1' }
     await assert.rejects(refund(instance, other), /source refund, not of req_2/)
     const grant = { workspaceId: instance.setup.workspace.id, amount: parseUsd(1), note: '', idempotencyKey: 'ticket' }
-    await assert.rejects(grantCredit(instance.db, grant, NOON_MS), /source refund, not operator/)
+    await assert.rejects(grantCredit(instance.db, testActing(), grant), /source refund, not operator/)
     await assertSound(instance)
   })
 

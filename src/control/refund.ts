@@ -7,6 +7,7 @@ import type { Database, Sql } from '../store/database.ts'
 import { type Lot, loadLot } from '../store/lot.ts'
 import { listEntries, refundIds } from '../store/request-detail.ts'
 import { loadRequest, type RequestRecord } from '../store/request-list.ts'
+import { type Acting, putOnRecord } from './acting.ts'
 import {
   type Credited,
   checkAmount,
@@ -17,6 +18,7 @@ import {
   keyInUse,
   lockBalance,
   lotIdFor,
+  noteOnRecord,
 } from './credit.ts'
 import { untilAnswered } from './until-answered.ts'
 
@@ -38,11 +40,11 @@ export interface Refunded extends Credited {
   readonly refunded: NanoUsd
 }
 
-/** Gives back in one transaction. @throws AppError invalid_request */
-export async function refundRequest(db: Database, request: RefundRequest, nowMs: number): Promise<Refunded> {
+/** Gives back in one transaction, on record. @throws AppError invalid_request */
+export async function refundRequest(db: Database, acting: Acting, request: RefundRequest): Promise<Refunded> {
   if (request.amount !== undefined) checkAmount(request.amount)
   checkWords(request, 1)
-  const attempt: Attempt = { request, freshId: newId('grant', nowMs), nowMs, created: false }
+  const attempt: Attempt = { request, acting, freshId: newId('grant', acting.nowMs), created: false }
   return await untilAnswered(() => db.write((sql) => refund(sql, attempt), { opensLedger: true }))
 }
 
@@ -51,13 +53,15 @@ interface Attempt {
   readonly request: RefundRequest
   /** Of the lot, where no key names one. */
   readonly freshId: string
-  readonly nowMs: number
+  readonly acting: Acting
   created: boolean
 }
 
 async function refund(sql: Sql, attempt: Attempt): Promise<Refunded> {
-  const { request, freshId, nowMs } = attempt
+  const { request, freshId, acting } = attempt
+  const { nowMs } = acting
   const { requestId, note } = request
+  await acting.confirm?.(sql)
   const { workspaceId, charged } = await requireCharge(sql, requestId)
   const balance = await lockBalance(sql, workspaceId)
   const before = await refundsOf(sql, requestId)
@@ -70,6 +74,8 @@ async function refund(sql: Sql, attempt: Attempt): Promise<Refunded> {
     checkBalance(balance, amount)
     await postRefund(sql, balance.id, before, { requestId, lot: lotOf({ id, workspaceId, amount, note }, nowMs) })
     attempt.created = true
+    const after = { request: requestId, amount: formatUsd(amount), note: noteOnRecord(note) }
+    await putOnRecord(sql, acting, { action: 'credit.refund', workspaceId, target: id, after })
   }
   const { amount: refunded } = await refundsOf(sql, requestId)
   const credited = await creditedOf(sql, { id, workspaceId, created: attempt.created }, nowMs)

@@ -20,6 +20,7 @@ import { cutFirstCommit } from './test-cut.ts'
 import { NOON_MS } from './test-instance.ts'
 import { findWorkspace } from './workspace.ts'
 
+const TRAIL_KEY = 'the key of the trail'
 const TABLES = ['workspace', 'member', 'api_key', 'account', 'transfer', 'entry', 'credit_grant', 'seat'] as const
 
 function emptyDataDir(t: TestContext): string {
@@ -48,12 +49,13 @@ const WHOLE = { workspace: 1, member: 1, api_key: 1, account: 5, transfer: 1, en
 describe('first start', () => {
   it('makes everything that a first request needs, and the books balance', async (t) => {
     const db = await open(t, emptyDataDir(t))
-    const setup = await setUpInstance(db, { nowMs: NOON_MS, randomBytes })
+    const setup = await setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: TRAIL_KEY })
     assert.ok(setup.created)
     assert.deepEqual(await findWorkspace(db, 'default'), setup.workspace)
     assert.ok(isWellFormedKey(setup.key))
     const owner = await loadKeyOwner(db, hashKey(setup.key))
     assert.deepEqual([owner?.memberId, owner?.role], [setup.memberId, 'admin'])
+    assert.deepEqual(owner?.scopes, ['inference', 'read'], 'it sees what the instance did, and changes nothing')
     assert.deepEqual(owner?.seats, [{ id: setup.seatId, planId: 'go', useBalance: false, startedAtMs: NOON_MS }])
     assert.equal((await loadBalance(db, setup.workspace.id))?.posted, 5_000_000_000n)
     const { lots } = await listCredit(db, setup.workspace.id, NOON_MS)
@@ -68,15 +70,17 @@ describe('first start', () => {
 
   it('happens once: later starts change nothing and return no secret', async (t) => {
     const db = await open(t, emptyDataDir(t))
-    await setUpInstance(db, { nowMs: NOON_MS, randomBytes })
-    assert.deepEqual(await setUpInstance(db, { nowMs: NOON_MS + 1, randomBytes }), { created: false })
+    await setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: TRAIL_KEY })
+    assert.deepEqual(await setUpInstance(db, { nowMs: NOON_MS + 1, randomBytes, trailKey: TRAIL_KEY }), {
+      created: false,
+    })
     assert.deepEqual(await countRows(db), WHOLE)
   })
 
   it('stores the key nowhere in plain text', async (t) => {
     const dataDir = emptyDataDir(t)
     const db = await open(t, dataDir)
-    const setup = await setUpInstance(db, { nowMs: NOON_MS, randomBytes, dataDir })
+    const setup = await setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: TRAIL_KEY, dataDir })
     assert.ok(setup.created)
     await db.script('PRAGMA wal_checkpoint(TRUNCATE)')
     assert.equal(readFileSync(databasePath(dataDir)).includes(setup.key), false)
@@ -85,14 +89,20 @@ describe('first start', () => {
   it('two starts at once make one workspace', async (t) => {
     const dataDir = emptyDataDir(t)
     const databases = [await open(t, dataDir), await open(t, dataDir)]
-    const setups = await Promise.all(databases.map((db) => setUpInstance(db, { nowMs: NOON_MS, randomBytes })))
+    const setups = await Promise.all(
+      databases.map((db) => setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: TRAIL_KEY })),
+    )
     assert.deepEqual(setups.map(({ created }) => created).sort(), [false, true])
   })
 
   it('whose commit was not answered shows its key all the same, whether or not it stands', async (t) => {
     for (const isCommitted of [true, false]) {
       const db = await open(t, emptyDataDir(t))
-      const setup = await setUpInstance(cutFirstCommit(db, isCommitted), { nowMs: NOON_MS, randomBytes })
+      const setup = await setUpInstance(cutFirstCommit(db, isCommitted), {
+        nowMs: NOON_MS,
+        randomBytes,
+        trailKey: TRAIL_KEY,
+      })
       assert.ok(setup.created)
       assert.equal((await loadKeyOwner(db, hashKey(setup.key)))?.keyId, setup.keyId)
       assert.deepEqual(await countRows(db), WHOLE)
@@ -109,7 +119,10 @@ describe('first start', () => {
       killed++
       const db = await open(t, dataDir)
       assert.deepEqual(new Set(Object.values(await countRows(db))), new Set([0]), `killed at statement ${statement}`)
-      assert.equal((await setUpInstance(db, { nowMs: NOON_MS, randomBytes, dataDir })).created, true)
+      assert.equal(
+        (await setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: TRAIL_KEY, dataDir })).created,
+        true,
+      )
       assert.deepEqual(await countRows(db), WHOLE)
     }
     // System accounts, workspace, member, balance, lot, transfer, entries, two accounts, seat, key, and the commit.
@@ -137,7 +150,7 @@ function isKilledAt(statement: number, dataDir: string): boolean {
       step()
       return result
     }, options)
-    await setUpInstance({ ...db, write }, { nowMs: ${NOON_MS}, randomBytes, dataDir: ${JSON.stringify(dataDir)} })
+    await setUpInstance({ ...db, write }, { nowMs: ${NOON_MS}, randomBytes, trailKey: '${TRAIL_KEY}', dataDir: ${JSON.stringify(dataDir)} })
     await db.close()`
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
   if (child.signal === 'SIGKILL') return true

@@ -1,10 +1,11 @@
 /** The first start: everything an empty instance needs for its first request, made whole or not at all. */
 import { newId } from '../base/ids.ts'
-import { parseUsd } from '../base/money.ts'
+import { formatUsd, parseUsd } from '../base/money.ts'
 import { UTC_CALENDAR } from '../domain/window.ts'
 import { createBalance, ensureSystemAccounts } from '../store/account.ts'
 import type { Database, Sql } from '../store/database.ts'
 import { insertMember, insertSeat, insertWorkspace, listWorkspaces, type Workspace } from '../store/workspace.ts'
+import { putOnRecord } from './acting.ts'
 import { postGrant } from './credit.ts'
 import { ensureInstanceSecrets, type RandomBytes } from './instance.ts'
 import { insertKey, makeKey, type NewKey } from './key.ts'
@@ -13,6 +14,8 @@ import { untilAnswered } from './until-answered.ts'
 export interface SetupOptions {
   readonly nowMs: number
   readonly randomBytes: RandomBytes
+  /** Keys the chain of the audit log. */
+  readonly trailKey: string
   /** Where the instance's secrets are kept; without it none are made. */
   readonly dataDir?: string
 }
@@ -54,7 +57,7 @@ export async function setUpInstance(db: Database, options: SetupOptions): Promis
   if ((await listWorkspaces(db)).length > 0) return { created: false }
   const first = planFirstWorkspace(options)
   // What was not answered may stand, and then with a key that only this process knows.
-  return await untilAnswered(() => ensureFirstWorkspace(db, first, options.nowMs))
+  return await untilAnswered(() => ensureFirstWorkspace(db, first, options))
 }
 
 function planFirstWorkspace({ nowMs, randomBytes }: SetupOptions): FirstWorkspace {
@@ -69,7 +72,8 @@ function planFirstWorkspace({ nowMs, randomBytes }: SetupOptions): FirstWorkspac
   }
 }
 
-function ensureFirstWorkspace(db: Database, first: FirstWorkspace, nowMs: number): Promise<Setup> {
+function ensureFirstWorkspace(db: Database, first: FirstWorkspace, options: SetupOptions): Promise<Setup> {
+  const { nowMs } = options
   const { workspace, memberId, seatId, key } = first
   const made: Setup = { created: true, key: key.key, keyId: key.id, workspace, memberId, seatId }
   const work = async (sql: Sql): Promise<Setup> => {
@@ -79,6 +83,14 @@ function ensureFirstWorkspace(db: Database, first: FirstWorkspace, nowMs: number
     if (workspaces.some(({ id }) => id === workspace.id)) return made
     if (workspaces.length > 0) return { created: false }
     await insertFirstWorkspace(sql, first, nowMs)
+    const acting = { ...options, actor: { kind: 'system', id: null }, requestId: null } as const
+    const after = { member: memberId, seat: seatId, key: key.id, credit: formatUsd(DEMO_CREDIT) }
+    await putOnRecord(sql, acting, {
+      action: 'instance.set_up',
+      workspaceId: workspace.id,
+      target: workspace.id,
+      after,
+    })
     return made
   }
   return db.write(work, { opensLedger: true })
@@ -99,5 +111,6 @@ async function insertFirstWorkspace(sql: Sql, first: FirstWorkspace, nowMs: numb
     useBalance: false,
     startedAtMs: nowMs,
   })
-  await insertKey(sql, workspaceId, key)
+  // Whoever starts an instance wants to see what it did; the key changes nothing.
+  await insertKey(sql, workspaceId, key, { scopes: ['inference', 'read'] })
 }

@@ -13,7 +13,7 @@ import { createBalance } from '../store/account.ts'
 import type { Database } from '../store/database.ts'
 import { listMetersOf } from '../store/meter.ts'
 import { insertWorkspace } from '../store/workspace.ts'
-import { setCaps } from './cap.ts'
+import { setCap } from './cap.ts'
 import { grantCredit } from './credit.ts'
 import { refundRequest } from './refund.ts'
 import {
@@ -27,6 +27,7 @@ import {
   setUpTestInstance,
   TEST_NODE,
   type TestInstance,
+  testActing,
 } from './test-instance.ts'
 
 export const SMALL = {
@@ -72,10 +73,13 @@ async function giveCredit({ db, setup }: TestInstance): Promise<void> {
     { amount: parseUsd(1), source: 'promotion', priority: 1, expiresAtMs: NOON_MS + HOUR_MS },
     { amount: parseUsd(3), source: 'promotion', priority: 900, expiresAtMs: NOON_MS + 30 * DAY_MS },
   ] as const
-  for (const lot of lots) await grantCredit(db, { workspaceId, note: '', ...lot }, NOON_MS)
-  await setCaps(db, { workspaceId }, new Map([['day', parseUsd(50)]]), NOON_MS)
-  await setCaps(db, { workspaceId, key: setup.keyId }, new Map([['month', parseUsd(60)]]), NOON_MS)
-  await setCaps(db, { workspaceId, member: setup.memberId }, new Map([['week', parseUsd(70)]]), NOON_MS)
+  for (const lot of lots) await grantCredit(db, testActing(), { workspaceId, note: '', ...lot })
+  const caps = [
+    { scope: 'workspace', subjectId: workspaceId, unit: 'day', limit: parseUsd(50) },
+    { scope: 'key', subjectId: setup.keyId, unit: 'month', limit: parseUsd(60) },
+    { scope: 'member', subjectId: setup.memberId, unit: 'week', limit: parseUsd(70) },
+  ] as const
+  for (const cap of caps) await setCap(db, testActing(), { workspaceId, ...cap })
 }
 
 async function done(instance: TestInstance, sample: SampleRequest, end: SampleEnd): Promise<void> {
@@ -136,7 +140,7 @@ async function expireAndRefund(instance: TestInstance): Promise<void> {
   await done(instance, sample, { usage: SMALL })
   for (const amount of ['0.0002', '0.0001']) {
     const refund = { requestId: 'req_paid', amount: parseUsd(amount), note: 'a test' }
-    await refundRequest(instance.db, refund, sample.atMs)
+    await refundRequest(instance.db, testActing(sample.atMs), refund)
   }
 }
 
@@ -152,7 +156,7 @@ async function chargeAnotherWorkspace(db: Database): Promise<void> {
     await insertWorkspace(sql, { id: OTHER_WORKSPACE, name: 'other' }, NOON_MS)
     await createBalance(sql, 'acc_other', OTHER_WORKSPACE)
   })
-  await grantCredit(db, { workspaceId: OTHER_WORKSPACE, amount: parseUsd('0.15'), note: '' }, NOON_MS)
+  await grantCredit(db, testActing(), { workspaceId: OTHER_WORKSPACE, amount: parseUsd('0.15'), note: '' })
   const command = await ownHold(db, OTHER_WORKSPACE, 'req_other')
   await run(db, [{ ...command, size: { ...command.size, prompt: asTokenPrice(parseUsd('0.12')), output: 0 } }])
   const cost = chargeForUsage(PRICE, LARGE)

@@ -22,7 +22,9 @@ import { listMetersOf } from '../store/meter.ts'
 import { insertNode } from '../store/node.ts'
 import { openDatabase } from '../store/open-database.ts'
 import { savePriceVersions } from '../store/price-version.ts'
-import { databasePath } from './instance.ts'
+import type { Acting } from './acting.ts'
+import { databasePath, ensureInstanceSecrets } from './instance.ts'
+import { deriveSecrets } from './key-encryption.ts'
 import { type Setup, setUpInstance } from './setup.ts'
 
 /** Friday noon. */
@@ -59,6 +61,11 @@ function ratesOf(dollars: readonly [string, string, string, string, string]) {
   }
 }
 
+/** In the name of whoever may run commands, where it does not matter whether the audit log can be verified. */
+export function testActing(nowMs = NOON_MS): Acting {
+  return { actor: { kind: 'shell', id: null }, nowMs, requestId: null, trailKey: 'a trail key', randomBytes }
+}
+
 export interface TestInstance {
   readonly db: Database
   readonly dataDir: string
@@ -86,13 +93,19 @@ export async function setUpTestInstance(
   db: Database,
   { dataDir, nowMs = NOON_MS }: { readonly dataDir: string; readonly nowMs?: number },
 ): Promise<TestInstance> {
-  const setup = await setUpInstance(db, { nowMs, randomBytes, dataDir })
+  const { trailKey } = deriveSecrets([ensureInstanceSecrets(dataDir, randomBytes).addressSalt])
+  const setup = await setUpInstance(db, { nowMs, randomBytes, trailKey, dataDir })
   if (!setup.created) throw new Error('the database was not empty')
   await db.write(async (sql) => {
     await insertNode(sql, { id: TEST_NODE, place: dataDir }, nowMs)
     await savePriceVersions(sql, [PRICE], nowMs)
   })
   return { db, dataDir, setup }
+}
+
+/** The seat of the first start, as `switchUseBalance` is told which. */
+export function ofFirstSeat({ setup: { workspace, seatId } }: TestInstance) {
+  return { workspaceId: workspace.id, seatId, ownerId: null }
 }
 
 export interface SampleRequest {

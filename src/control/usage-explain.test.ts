@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { parseUsd } from '../base/money.ts'
 import { NO_USAGE } from '../base/usage.ts'
 import { refundRequest } from './refund.ts'
-import { createTestInstance, endSample, holdSample, NOON_MS, PRICE } from './test-instance.ts'
+import { createTestInstance, endSample, holdSample, NOON_MS, PRICE, testActing } from './test-instance.ts'
 import { explainRequest } from './usage-explain.ts'
 
 describe('explaining a charge', () => {
@@ -62,7 +62,7 @@ describe('explaining a charge', () => {
     await holdSample(instance, sample)
     await endSample(instance, sample, { usage: { ...NO_USAGE, output: 1000 } })
     const lot = (await db.get<{ id: string }>('SELECT id FROM credit_grant'))?.id
-    await refundRequest(db, { requestId: 'req_1', amount: parseUsd('0.001'), note: 'as agreed' }, NOON_MS)
+    await refundRequest(db, testActing(), { requestId: 'req_1', amount: parseUsd('0.001'), note: 'as agreed' })
     const explained = await explainRequest(db, 'req_1')
     assert.deepEqual(
       explained?.entries.slice(0, 3).map((entry) => [entry.transfer, entry.account, entry.lot, entry.amount]),

@@ -4,7 +4,7 @@ import { parseUsd } from '../base/money.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/time.ts'
 import { NO_USAGE } from '../base/usage.ts'
 import type { Plan } from '../domain/catalog.ts'
-import { endSeat } from './plan.ts'
+import { endAssignedSeat } from './seat-assignment.ts'
 import {
   createTestInstance,
   endSample,
@@ -13,9 +13,10 @@ import {
   NOON_MS,
   PLANS,
   type TestInstance,
+  testActing,
 } from './test-instance.ts'
 import { reportUsage, type UsageReport, type WindowReport } from './usage.ts'
-import { changeCalendar } from './workspace.ts'
+import { updateWorkspace } from './workspace-settings.ts'
 
 function report(
   { db, setup }: TestInstance,
@@ -184,7 +185,7 @@ describe('usage report', () => {
 
   it('of a member without a seat has the balance and no windows', async (t) => {
     const instance = await createTestInstance(t)
-    await endSeat(instance.db, instance.setup.workspace.id, instance.setup.seatId, NOON_MS)
+    await endAssignedSeat(instance.db, testActing(), instance.setup.workspace.id, instance.setup.seatId)
     const usage = await report(instance)
     assert.deepEqual([usage.usage, usage.seats], [null, []])
     assert.equal(usage.balance.available, '5.00')
@@ -239,12 +240,12 @@ describe('usage report', () => {
   it("follows the workspace's calendar, and leaves open windows as they are", async (t) => {
     const instance = await createTestInstance(t)
     const { db, setup } = instance
-    await changeCalendar(db, setup.workspace.id, { timeZone: 'Pacific/Kiritimati', weekStart: 7 })
+    await updateWorkspace(db, testActing(), setup.workspace.id, { timeZone: 'Pacific/Kiritimati', weekStart: 7 })
     // Sunday, 00:00 at UTC+14.
     const weekly = windowOf(await report(instance), 'weekly')
     assert.deepEqual([weekly.starts_at, weekly.resets_at], ['2026-11-14T10:00:00.000Z', '2026-11-21T10:00:00.000Z'])
     await spend(instance, 'req_1', 1000)
-    await changeCalendar(db, setup.workspace.id, { timeZone: 'UTC', weekStart: 1 })
+    await updateWorkspace(db, testActing(), setup.workspace.id, { timeZone: 'UTC', weekStart: 1 })
     assert.equal(windowOf(await report(instance), 'weekly').resets_at, '2026-11-21T10:00:00.000Z')
   })
 

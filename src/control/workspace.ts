@@ -1,9 +1,7 @@
-/** Workspaces and their calendars; and which workspace and member a command means: those named, or the only ones. */
+/** Which workspace and member a command means: those named, or the only ones; and which calendars there are. */
 import { AppError } from '../base/errors.ts'
-import type { Calendar } from '../domain/window.ts'
-import type { Database, Sql } from '../store/database.ts'
-import { listMembers, listWorkspaces, type Member, setCalendar, type Workspace } from '../store/workspace.ts'
-import { changePolicy } from './policy.ts'
+import type { Sql } from '../store/database.ts'
+import { listMembers, listWorkspaces, type Member, type Workspace } from '../store/workspace.ts'
 
 /** By id or name. @throws AppError invalid_request when there is none, or several and none was named. */
 export async function findWorkspace(sql: Sql, wanted: string | undefined): Promise<Workspace> {
@@ -33,20 +31,6 @@ function findOne<T extends { readonly id: string; readonly name: string }>(
     )
   }
   throw new AppError('invalid_request', `there are several: say which with --${what} <id>`)
-}
-
-/**
- * Changes whose midnights, and which weeks, the calendar windows and caps of a workspace follow. Windows that are open
- * end when they were to end. @throws AppError invalid_request for a zone or day that does not exist.
- */
-export function changeCalendar(db: Database, workspaceId: string, change: Partial<Calendar>): Promise<Workspace> {
-  return changePolicy(db, async (sql) => {
-    const workspace = await findWorkspace(sql, workspaceId)
-    const timeZone = change.timeZone === undefined ? workspace.timeZone : checkTimeZone(change.timeZone)
-    const weekStart = change.weekStart === undefined ? workspace.weekStart : checkWeekStart(change.weekStart)
-    await setCalendar(sql, workspace.id, { timeZone, weekStart })
-    return { ...workspace, timeZone, weekStart }
-  })
 }
 
 /**

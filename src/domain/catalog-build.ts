@@ -64,7 +64,7 @@ export function buildCatalog(
     if (provider.configured) providers.set(id, built)
     else others.set(id, built)
   }
-  const ownKeys = buildOwnKeys(merged, new Map([...others, ...providers]))
+  const ownKeys = buildOwnKeys(builtIn, merged, new Map([...others, ...providers]))
   const withoutAccount = new Map([...others].filter(([id]) => ownKeys.has(id)))
   const buildRoutes = { shared: routeBuilder(providers, merged), own: routeBuilder(withoutAccount, merged) }
   const models: Record<Product, Map<string, Model>> = { zen: new Map(), go: new Map() }
@@ -111,14 +111,29 @@ function buildProvider(
   return withSecret(provider, apiKey)
 }
 
-/** Simulated providers take no keys. */
-function buildOwnKeys(merged: MergedCatalog, providers: ReadonlyMap<string, Provider>): Map<string, OwnKeyProvider> {
+/**
+ * Simulated providers take no keys. Where the operator wrote the address, only the operator knows whether the server asks
+ * for a key at all: one that does not would serve a workspace with any text for a key, and for nothing.
+ */
+function buildOwnKeys(
+  builtIn: BuiltInCatalog,
+  merged: MergedCatalog,
+  providers: ReadonlyMap<string, Provider>,
+): Map<string, OwnKeyProvider> {
   const found = new Map<string, OwnKeyProvider>()
   for (const [id, provider] of providers) {
-    const baseUrls = ownBaseUrls(merged.providers.get(id)?.entry.ownKeys, provider.endpoints.keys())
-    if (baseUrls !== null && !provider.simulated) found.set(id, { provider, baseUrls })
+    const said = merged.providers.get(id)?.entry.ownKeys
+    const entry = said ?? (isWhereItShips(builtIn, provider) ? {} : false)
+    if (entry === false || provider.simulated) continue
+    found.set(id, { provider, baseUrls: ownBaseUrls(entry, provider.endpoints.keys()) })
   }
   return found
+}
+
+/** Whether each of its addresses is the built-in one. */
+function isWhereItShips(builtIn: BuiltInCatalog, { id, endpoints }: Provider): boolean {
+  const shipped = builtIn.providers.get(id)?.baseUrls ?? {}
+  return [...endpoints].every(([protocol, url]) => shipped[protocol]?.replace(/\/+$/, '') === url)
 }
 
 function tagOf(id: string, endpoints: ReadonlyMap<Protocol, string>): string {

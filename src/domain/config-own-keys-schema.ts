@@ -35,11 +35,10 @@ export const ownKeysEntry = z.union([z.literal(false), ownKeysOptions], {
 
 export type OwnKeysEntry = z.infer<typeof ownKeysEntry>
 
-/** What a workspace may choose from; null where it may bring no key. */
-export function ownBaseUrls(entry: OwnKeysEntry | undefined, spoken: Iterable<Protocol>): readonly OwnBaseUrl[] | null {
-  if (entry === false) return null
+/** What a workspace may choose from, where it may bring a key. */
+export function ownBaseUrls(entry: Exclude<OwnKeysEntry, false>, spoken: Iterable<Protocol>): readonly OwnBaseUrl[] {
   const all = [...spoken]
-  return (entry?.baseUrls ?? []).map((item) => {
+  return (entry.baseUrls ?? []).map((item) => {
     const { url, protocols, region, allowPrivate = false } = typeof item === 'string' ? { url: item } : { ...item }
     return { url: url.replace(/\/+$/, ''), protocols: protocols ?? all, region, allowPrivate }
   })

@@ -62,7 +62,7 @@ export const providerEntry = z.strictObject({
   ownKeys: ownKeysEntry
     .optional()
     .describe(
-      'Whether workspaces may bring keys of their own for this provider, and for which other addresses; `false`: they may not. A built-in provider needs no `apiKey` of the operator for that.',
+      'Whether workspaces may bring keys of their own for this provider, and for which other addresses; `false`: they may not, `{}`: they may, for its own address alone. Default: they may for a built-in provider at its built-in address, also where the operator has no `apiKey` for it, and for no other.',
     ),
   region: text(64).optional().describe('Where requests are processed, as shown to clients: `eu`, `us`.'),
   retention: text(64)

@@ -256,7 +256,7 @@ export const KEPT_TABLES: Readonly<Record<string, KeptTable>> = {
     fields: [['How that went', 'event_id receiver state tries next_at last_error']],
   },
   setting: {
-    about: 'Settings of the instance that were changed at run time.',
+    about: 'Settings of the instance that were changed at run time, and the name of the master key that it is under.',
     kept: WHILE_USED,
     fields: [['Which, and since when', 'name value changed_at']],
   },

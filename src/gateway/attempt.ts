@@ -5,8 +5,8 @@ import type { Protocol } from '../base/words.ts'
 import { addressGroup } from '../domain/client-address.ts'
 import { googleRetrySeconds } from '../protocol/google-generate/error.ts'
 import { readReply } from '../protocol/reply.ts'
-import type { ReplySummary } from '../protocol/reply-summary.ts'
-import { classifyUpstreamError } from '../protocol/upstream-error.ts'
+import type { ReplyError, ReplySummary } from '../protocol/reply-summary.ts'
+import { classifyUpstreamError, errorStatus } from '../protocol/upstream-error.ts'
 import { parseJson } from '../protocol/wire-value.ts'
 import type { UpstreamExchange, UpstreamFailure, UpstreamReceiver } from '../upstream/client.ts'
 import { isEncoded, isEventStream, isJson, returnedHeaders } from '../upstream/headers.ts'
@@ -26,8 +26,13 @@ export type AttemptEnd =
   | { readonly kind: 'answered'; readonly answer: WholeAnswer; readonly reply: ReplySummary }
   /** The upstream refused this request. `isPassing`: it was busy, another one might not be. */
   | { readonly kind: 'rejected'; readonly answer: WholeAnswer; readonly isPassing: boolean }
-  /** Nothing came of it that the client has seen. `reason` is for the row and the log. */
-  | { readonly kind: 'failed'; readonly reason: FailureReason; readonly retryAfterSeconds: number | null }
+  /** Nothing came of it that the client has seen. `reason` is for the row and the log; `status`: what it amounts to. */
+  | {
+      readonly kind: 'failed'
+      readonly reason: FailureReason
+      readonly status: number | null
+      readonly retryAfterSeconds: number | null
+    }
 
 /**
  * `operator`: the upstream refused the operator's account; `unavailable`: it failed by itself; `interrupted`: Zendo is
@@ -86,6 +91,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
         body,
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
+        credentialId: provider.own?.credentialId ?? null,
         egress: provider.own?.egress ?? null,
       },
       this,
@@ -118,7 +124,14 @@ class Attempt implements UpstreamReceiver, Interruptible {
       startedAtMs: this.#startedAtMs,
       contentType: this.#headers['content-type'],
       done: () => this.#finish({ kind: 'streamed' }),
+      decline: this.#dispatch.route.provider.own ? (reason, error) => this.#decline(reason, error) : null,
     })
+  }
+
+  /** A stream that began with a failure was none: others may still serve, and the answer has a status. */
+  #decline(reason: FailureReason, error: ReplyError): void {
+    this.#stream = null
+    this.#fail(reason, errorStatus(error))
   }
 
   onData(chunk: Buffer): void {
@@ -153,16 +166,16 @@ class Attempt implements UpstreamReceiver, Interruptible {
       }
       // A success that carries only an error is the error it carries (PP-70).
       const status = reply.error?.status ?? 0
-      this.#judgeError(status >= 400 && status < 500 ? status : 502, body)
+      this.#judgeError(status >= 400 && status < 500 ? status : 502, body, errorStatus(reply.error))
       return
     }
     this.#judgeError(this.#status, body)
   }
 
-  #judgeError(status: number, body: Buffer): void {
+  #judgeError(status: number, body: Buffer, told: number | null = status): void {
     const verdict = classifyUpstreamError(this.#dispatch.protocol, status, body)
     if (verdict !== 'rejected') {
-      this.#fail(verdict)
+      this.#fail(verdict, told)
       return
     }
     this.#record('rejected')
@@ -185,13 +198,13 @@ class Attempt implements UpstreamReceiver, Interruptible {
     else this.#fail('interrupted')
   }
 
-  #fail(reason: FailureReason): void {
+  #fail(reason: FailureReason, status = this.#status || null): void {
     if (this.#over) return
     this.#logFailure(reason)
     this.#record(reason)
     this.#finish({
       kind: 'failed',
-      reason,
+      ...{ reason, status },
       retryAfterSeconds: retryAfterOf(this.#headers, this.#dispatch.protocol, null),
     })
     this.#upstream?.abort()
@@ -241,7 +254,7 @@ class Attempt implements UpstreamReceiver, Interruptible {
   /** An own key that fails is for the workspace's admins to see. */
   #reportOwnKey(end: AttemptEnd): void {
     const { own, id } = this.#dispatch.route.provider
-    const failure = own && !this.#exchange.clientGone ? ownKeyFailure(id, this.#status || null, end) : null
+    const failure = own && !this.#exchange.clientGone ? ownKeyFailure(id, end) : null
     if (own && failure) this.#exchange.gateway.ownKeys.report(own.credentialId, failure.reason)
   }
 

@@ -73,11 +73,15 @@ function overOwnAccounts(gateway: Gateway, asked: Asked): Call | null {
 export async function findOwner(gateway: Gateway, key: string | null): Promise<KeyOwner | null> {
   if (key === null || key === ANONYMOUS_KEY) return null
   const owner = await gateway.keys.find(key)
-  if (!owner) throw new AppError('invalid_key', 'This API key is not known here. Check that it was copied whole.')
+  if (!owner) throw unknownKey()
   const nowMs = gateway.clock()
   checkKey(owner, nowMs)
   gateway.keys.noteUse(owner.keyId, nowMs)
   return owner
+}
+
+export function unknownKey(): AppError {
+  return new AppError('invalid_key', 'This API key is not known here. Check that it was copied whole.')
 }
 
 export function missingKey(): AppError {

@@ -170,6 +170,7 @@ function exchange(
         headers: upstreamHeaders(protocol, provider, headers),
         timeouts: provider.timeouts,
         maxConnections: provider.maxConnections,
+        credentialId: provider.own?.credentialId ?? null,
         egress: provider.own?.egress ?? null,
       },
       receiver,

@@ -16,8 +16,8 @@ import { withheldFrom } from './permission.ts'
 import { redactProvider } from './redact.ts'
 import { rejection } from './rejection.ts'
 import { relayAnswer, relayRejection, releaseUnanswered, type WholeAnswer } from './relay-json.ts'
-import { interrupted } from './relay-stream.ts'
 import { endStream, writeStreamError } from './stream-end.ts'
+import { interrupted } from './stream-fault.ts'
 import type { Interruptible } from './under-way.ts'
 
 /** Clients ask again by themselves, often ten times; more than this inside would only multiply that. */
@@ -102,7 +102,7 @@ async function answerOver(gateway: Gateway, call: Call, reply: ClientReply): Pro
 function ownFailure(exchange: Exchange, end: AttemptEnd): OwnKeyFailure | null {
   if (exchange.clientGone || exchange.interrupted) return null
   const { provider } = exchange.dispatch.route
-  return provider.own ? ownKeyFailure(provider.id, exchange.attempts.at(-1)?.status ?? null, end) : null
+  return provider.own ? ownKeyFailure(provider.id, end) : null
 }
 
 /** Once a head is out that says who pays, nobody else does. */
@@ -186,7 +186,7 @@ function openExchange(gateway: Gateway, admission: Admission, reply: ClientReply
 }
 
 async function tryDestinations(exchange: Exchange, later: readonly Destination[]): Promise<AttemptEnd> {
-  let end: AttemptEnd = { kind: 'failed', reason: 'aborted', retryAfterSeconds: null }
+  let end: AttemptEnd = { kind: 'failed', reason: 'aborted', status: null, retryAfterSeconds: null }
   const queue = [...later]
   const isOver = (): boolean => exchange.clientGone || exchange.interrupted || exchange.attempts.length >= MAX_ATTEMPTS
   for (let next: Dispatch | null = exchange.dispatch; next && !isOver(); next = nextDispatch(exchange, queue)) {

@@ -15,17 +15,17 @@ const DEFAULT_RETRY_SECONDS = 2
 const MAX_RETRY_SECONDS = 60
 
 /** Null for an end that says nothing against the key or its provider: an answer, or a refusal of this very request. */
-export function ownKeyFailure(provider: string, status: number | null, end: AttemptEnd): OwnKeyFailure | null {
-  const told = tell(provider, status, end)
+export function ownKeyFailure(provider: string, end: AttemptEnd): OwnKeyFailure | null {
+  const told = tell(provider, end)
   return told && { ...told, note: `${provider} ${told.reason}` }
 }
 
 type Told = Omit<OwnKeyFailure, 'note'>
 
-function tell(provider: string, status: number | null, end: AttemptEnd): Told | null {
+function tell(provider: string, end: AttemptEnd): Told | null {
   if (end.kind === 'rejected') return end.isPassing ? rateLimited(provider, end.answer) : null
   if (end.kind !== 'failed' || end.reason === 'aborted' || end.reason === 'interrupted') return null
-  return end.reason === 'operator' ? refused(provider, status) : unreachable(provider, end)
+  return end.reason === 'operator' ? refused(provider, end.status) : unreachable(provider, end)
 }
 
 /** Answers of a passing kind: how often, at the same time as another, too early. */

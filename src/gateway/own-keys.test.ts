@@ -19,7 +19,9 @@ const at = (host: string): object => ({ protocol: 'openai-chat', baseUrl: `https
 const catalog = buildForTest({
   providers: {
     one: { ...at('one'), region: 'us', ownKeys: { baseUrls: [{ url: 'https://eu.one.example/v1/', region: 'eu' }] } },
-    two: at('two'),
+    two: { ...at('two'), ownKeys: {} },
+    local: at('local'),
+    groq: { baseUrl: 'http://10.0.0.7:8000/v1' },
     shut: { ...at('shut'), ownKeys: false },
     mistral: { ownKeys: { baseUrls: [] } },
   },
@@ -163,10 +165,10 @@ describe('own keys', () => {
     assert.equal(shown(both, credentialFor('one', 'own_only', 'https://gone.example/v1')), '')
   })
 
-  it('can be for each built-in provider, simulated ones excepted, unless the operator says otherwise', () => {
+  it('can be for each built-in provider at its address; for one that the operator placed only where that is said', () => {
     const { ownKeys }: Catalog = catalog
     for (const id of ['openai', 'anthropic', 'google', 'mistral', 'one', 'two']) assert.ok(ownKeys.has(id), id)
-    for (const id of ['sim', 'shut', 'nobody']) assert.equal(ownKeys.has(id), false, id)
+    for (const id of ['sim', 'shut', 'local', 'groq', 'nobody']) assert.equal(ownKeys.has(id), false, id)
     assert.equal(catalog.providers.has('mistral'), false, 'no account of the operator')
   })
 })

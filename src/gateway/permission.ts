@@ -21,9 +21,14 @@ export function checkKey(owner: KeyOwner, nowMs: number): void {
     throw new AppError('workspace_blocked', 'The operator of this gateway has blocked the workspace.')
 }
 
+/** Whoever may change things may read them. */
+export function hasScope({ scopes }: Pick<KeyOwner, 'scopes'>, scope: KeyScope): boolean {
+  return scopes.includes(scope) || (scope === 'read' && scopes.includes('manage'))
+}
+
 /** @throws AppError permission_denied */
-export function checkScope({ scopes }: KeyOwner, scope: KeyScope): void {
-  if (scopes.includes(scope) || (scope === 'read' && scopes.includes('manage'))) return
+export function checkScope(owner: KeyOwner, scope: KeyScope): void {
+  if (hasScope(owner, scope)) return
   throw new AppError(
     'permission_denied',
     `This API key lacks the scope "${scope}". Its scopes are chosen when it is made.`,

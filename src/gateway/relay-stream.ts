@@ -4,13 +4,13 @@
  * States: running (bytes flow), settling (the end is known, its frame is kept back), settled (the frame goes out).
  * A stream that breaks off ends with the protocol's own error event, never as if it were complete.
  */
-import { AppError, type ErrorCode } from '../base/errors.ts'
+import { AppError } from '../base/errors.ts'
 import { failpoint } from '../base/failpoint.ts'
 import { formatUsd } from '../base/money.ts'
 import type { Outcome } from '../domain/charge-policy.ts'
 import { promptEstimate } from '../domain/hold-size.ts'
+import type { ReplyError } from '../protocol/reply-summary.ts'
 import type { StreamReader } from '../protocol/stream-reader.ts'
-import { classifyUpstreamError } from '../protocol/upstream-error.ts'
 import type { UpstreamExchange, UpstreamFailure } from '../upstream/client.ts'
 import { ClientStream } from './client-stream.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -21,9 +21,19 @@ import { openReader, type ReplyReader } from './reply-reader.ts'
 import { type Settlement, settle } from './settlement.ts'
 import { createSlices, type Slices } from './slices.ts'
 import { endStream, writeStreamError } from './stream-end.ts'
+import { errorCodeOf, interrupted, ownFault, ownKeyFault, upstreamCut, verdictOf } from './stream-fault.ts'
 
 /** How long an upstream may go on after its terminal frame (a cost frame may follow) before it is cut off. */
 const LINGER_MS = 2000
+
+export interface StreamHead {
+  readonly startedAtMs: number
+  readonly contentType: string | undefined
+  /** Called when nothing is left to do. */
+  readonly done: () => void
+  /** Called in place of all else when the first event says that there is no answer; null: the client is told so in-band. */
+  readonly decline: ((reason: 'operator' | 'unavailable', error: ReplyError) => void) | null
+}
 
 export class StreamRelay {
   readonly #exchange: Exchange
@@ -35,6 +45,8 @@ export class StreamRelay {
   readonly #reader: StreamReader
   readonly #slices: Slices
   readonly #done: () => void
+  readonly #decline: StreamHead['decline']
+  readonly #contentType: string | undefined
   #state: 'running' | 'settling' | 'settled' = 'running'
   #failure: UpstreamFailure | null = null
   #upstreamEnded = false
@@ -49,29 +61,32 @@ export class StreamRelay {
   /** What the client had got when it left; null while it is there. */
   #deliveredTokens: number | null = null
 
-  /** Sends the head at once; `done` is called when nothing is left to do. */
-  constructor(
-    exchange: Exchange,
-    upstream: UpstreamExchange,
-    head: { startedAtMs: number; contentType: string | undefined; done: () => void },
-  ) {
+  /** Sends the head at once, or with the first event where it may still be declined. */
+  constructor(exchange: Exchange, upstream: UpstreamExchange, head: StreamHead) {
     this.#exchange = exchange
     this.#dispatch = exchange.dispatch
     this.#startedAtMs = head.startedAtMs
     this.#upstream = upstream
     this.#done = head.done
+    this.#decline = head.decline
+    this.#contentType = head.contentType
     this.#client = exchange.client ?? unaskedStream(exchange)
     this.#opened = openReader(exchange, exchange.dispatch)
     this.#reader = this.#opened.reader
     this.#slices = createSlices(exchange.gateway, exchange.admission)
     if (exchange.clientGone) this.clientLeft()
-    else this.#client.begin(this.#dispatch.isTranslated ? undefined : head.contentType)
+    else if (!this.#decline) this.#begin()
+  }
+
+  #begin(): void {
+    this.#client.begin(this.#dispatch.isTranslated ? undefined : this.#contentType)
   }
 
   push(chunk: Buffer): void {
     if (this.#interrupted) return
     try {
       const out = this.#reader.push(chunk)
+      if (this.#isDeclined()) return
       // What follows an upstream's error may give away what the error itself may not.
       this.#write(this.#reader.ending === 'error' ? this.#redacted(out) : out)
       failpoint('stream.after_chunk')
@@ -81,6 +96,17 @@ export class StreamRelay {
       return
     }
     if (this.#reader.ending !== null) this.#conclude()
+  }
+
+  /** Whether it was no answer from its first event on, and was handed back as a failure before the client saw any of it. */
+  #isDeclined(): boolean {
+    const { ending, reply } = this.#reader
+    if (!this.#decline || this.#client.begun || ending !== 'error' || !reply.error || reply.hasOutput) return false
+    const verdict = verdictOf(this.#dispatch, reply.error)
+    if (verdict === 'rejected') return false
+    this.#state = 'settled'
+    this.#decline(verdict, reply.error)
+    return true
   }
 
   /** Ends the answer as at its length limit when no more of it can be paid for. */
@@ -167,6 +193,7 @@ export class StreamRelay {
     const { response } = this.#exchange.reply
     if (buffers.length === 0 || this.#exchange.clientGone) return
     this.#firstByteAtMs ??= this.#exchange.gateway.clock()
+    this.#begin()
     this.#client.write(buffers)
     // Not what `write` returned: while corked it says full of bytes that the socket then takes, and no `drain` follows.
     if (response.writableNeedDrain && !this.#waitsForDrain && !this.#upstreamEnded) this.#waitForDrain()
@@ -184,6 +211,7 @@ export class StreamRelay {
   #conclude(): void {
     if (this.#state !== 'running') return
     this.#state = 'settling'
+    if (!this.#exchange.clientGone) this.#begin()
     this.#recordAttempt()
     this.#remember()
     const outcome = this.#outcome()
@@ -256,7 +284,7 @@ export class StreamRelay {
 
   #finish(settlement: Settlement): void {
     this.#state = 'settled'
-    const { ending } = this.#reader
+    const { ending, reply } = this.#reader
     if (this.#exchange.clientGone) {
       this.#close()
     } else if (this.#interrupted || this.#fault !== null) {
@@ -268,7 +296,7 @@ export class StreamRelay {
     } else if (ending === 'error' && !this.#hidesError()) {
       this.#writeUpstreamError()
     } else {
-      this.#writeError(upstreamCut(this.#failure))
+      this.#writeError(ownKeyFault(this.#exchange.gateway, this.#dispatch, reply.error) ?? upstreamCut(this.#failure))
       this.#close()
     }
   }
@@ -301,9 +329,7 @@ export class StreamRelay {
   /** An error that is about the operator's account is not the client's to see. */
   #hidesError(): boolean {
     const { error } = this.#reader.reply
-    if (!error) return true
-    const body = Buffer.from(JSON.stringify({ error: { type: error.type, code: error.code, message: error.message } }))
-    return classifyUpstreamError(this.#dispatch.protocol, error.status ?? 400, body) === 'operator'
+    return !error || verdictOf(this.#dispatch, error) === 'operator'
   }
 
   /** The upstream's own words, less what they may give away. */
@@ -357,28 +383,4 @@ function unaskedStream({ admission, reply, dispatch }: Exchange): ClientStream {
     keepAliveMs: 0,
     headers: () => [...reply.headers, ...fundingHeaders(admission, null), ...warningHeaders(dispatch)],
   })
-}
-
-function errorCodeOf(outcome: Outcome): ErrorCode | null {
-  if (outcome === 'operator_fault') return 'shutting_down'
-  return outcome === 'upstream_cut' || outcome === 'upstream_failed' ? 'upstream_unavailable' : null
-}
-
-function ownFault(cause: unknown): AppError {
-  return new AppError('internal', 'Something went wrong in Zendo; the request id finds it in the log.', { cause })
-}
-
-/** What a client is told whose answer a shutdown ended. */
-export function interrupted(): AppError {
-  return new AppError('shutting_down', 'Zendo is restarting; this answer is not charged. Please retry your request.', {
-    retryAfterSeconds: 2,
-  })
-}
-
-function upstreamCut(failure: UpstreamFailure | null): AppError {
-  const reason =
-    failure === 'idle_timeout' || failure === 'total_timeout'
-      ? 'The model stopped sending before its answer was complete.'
-      : "The model's answer broke off before it was complete."
-  return new AppError('upstream_unavailable', `${reason} What is missing was not charged. Please retry your request.`)
 }

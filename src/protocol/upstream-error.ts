@@ -95,7 +95,7 @@ function messageOf(parsed: unknown, error: ReplyError | null, body: Buffer): str
   )
 }
 
-/** What errors in a stream, which have no status, are called where they are about the request or the moment. */
+/** What errors in a stream, which have no status, are called where they are about the request, the account or the moment. */
 const STATUS_OF_NAMES: ReadonlyMap<string, number> = new Map([
   ['invalid_request_error', 400],
   ['invalid_argument', 400],
@@ -103,9 +103,14 @@ const STATUS_OF_NAMES: ReadonlyMap<string, number> = new Map([
   ['context_length_exceeded', 400],
   ['content_policy_violation', 400],
   ['content_filter', 400],
+  ['invalid_api_key', 401],
+  ['authentication_error', 401],
+  ['billing_error', 402],
+  ['permission_error', 403],
   ['not_found_error', 404],
   ['not_found', 404],
   ['request_too_large', 413],
+  ['insufficient_quota', 429],
   ['rate_limit_error', 429],
   ['rate_limit_exceeded', 429],
   ['too_many_requests', 429],

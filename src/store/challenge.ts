@@ -124,6 +124,21 @@ export function endChallenges(
   )
 }
 
+/** How many a person was given for a purpose since an instant that can still be taken. */
+export async function countChallenges(
+  sql: Sql,
+  purpose: ChallengePurpose,
+  personId: string,
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+): Promise<number> {
+  const row = await sql.get<{ count: bigint }>(
+    'SELECT COUNT(*) AS count FROM challenge' +
+      ' WHERE purpose = ? AND person_id = ? AND used_at IS NULL AND created_at > ? AND expires_at > ?',
+    ...[purpose, personId, sinceMs, nowMs],
+  )
+  return Number(row?.count ?? 0n)
+}
+
 export async function deleteOldChallenges(sql: Sql, expiredBeforeMs: number): Promise<void> {
   await sql.run('DELETE FROM challenge WHERE expires_at < ?', expiredBeforeMs)
 }

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../base/errors.ts'
 import { reasonOf } from './database.ts'
 import { isBusy } from './sqlite.ts'
+import { ensurePrivateFile } from './sqlite-file.ts'
 
 /**
  * Takes the directory's lock; the returned function gives it back. Two servers on one file would take each other's
@@ -28,6 +29,7 @@ export function lockDataDir(dataDir: string): () => void {
 }
 
 function openLock(path: string): DatabaseSync {
+  ensurePrivateFile(path)
   try {
     return new DatabaseSync(path, { timeout: 0 })
   } catch (cause) {

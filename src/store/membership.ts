@@ -236,29 +236,25 @@ export async function countKeys(sql: Sql, workspaceId: string): Promise<Map<stri
   return new Map(rows.map(({ member_id: id, count }) => [id, Number(count)]))
 }
 
+export interface SessionStanding {
+  readonly isOperator: boolean
+  /** When its person last proved who it is, and so got the token that opens it. */
+  readonly authenticatedAtMs: number
+  readonly expiresAtMs: number
+}
+
 /** Whether a session is in use, and what its person is now; undefined once it was ended or the person disabled. */
-export async function loadSessionStanding(
-  sql: Sql,
-  sessionId: string,
-): Promise<{ readonly isOperator: boolean } | undefined> {
-  const row = await sql.get<{ is_operator: bigint }>(
-    'SELECT p.is_operator FROM session s JOIN person p ON p.id = s.person_id' +
+export async function loadSessionStanding(sql: Sql, sessionId: string): Promise<SessionStanding | undefined> {
+  const row = await sql.get<{ is_operator: bigint; authenticated_at: bigint; expires_at: bigint }>(
+    'SELECT p.is_operator, s.authenticated_at, s.expires_at FROM session s JOIN person p ON p.id = s.person_id' +
       ' WHERE s.id = ? AND s.ended_at IS NULL AND p.disabled_at IS NULL',
     sessionId,
   )
-  return row && { isOperator: row.is_operator === 1n }
-}
-
-/** What a key's owner is now; undefined once the key was revoked, its member removed or the person disabled. */
-export async function loadKeyStanding(
-  sql: Sql,
-  keyId: string,
-): Promise<{ readonly isOperator: boolean; readonly role: Role } | undefined> {
-  const row = await sql.get<{ is_operator: bigint | null; role: Role }>(
-    'SELECT p.is_operator, m.role FROM api_key k JOIN member m ON m.id = k.member_id' +
-      ' LEFT JOIN person p ON p.id = m.person_id' +
-      ' WHERE k.id = ? AND k.revoked_at IS NULL AND m.removed_at IS NULL AND p.disabled_at IS NULL',
-    keyId,
+  return (
+    row && {
+      isOperator: row.is_operator === 1n,
+      authenticatedAtMs: Number(row.authenticated_at),
+      expiresAtMs: Number(row.expires_at),
+    }
   )
-  return row && { isOperator: row.is_operator === 1n, role: row.role }
 }

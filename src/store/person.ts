@@ -26,8 +26,7 @@ interface Row {
   readonly email_proved_at: bigint | null
 }
 
-const SELECT =
-  'SELECT id, email, name, is_operator, password, disabled_at, created_at, email_proved_at FROM person'
+const SELECT = 'SELECT id, email, name, is_operator, password, disabled_at, created_at, email_proved_at FROM person'
 
 function personOf(row: Row | undefined): Person | undefined {
   return (

@@ -67,6 +67,16 @@ export function syncPath(path: string): void {
   }
 }
 
+/** Made for its owner alone, and so is what SQLite puts beside it. One that is there keeps the mode that it was given. */
+export function ensurePrivateFile(path: string): void {
+  try {
+    // Never one that is there: to close it again would drop the locks that this process has on it.
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch {
+    // It is there, or SQLite says what is wrong.
+  }
+}
+
 /** Deletes a file and what SQLite kept beside it, where they exist. */
 export function removeSqliteFile(path: string): void {
   for (const suffix of ['', ...COMPANIONS]) rmSync(path + suffix, { force: true })

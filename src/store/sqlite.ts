@@ -11,6 +11,7 @@ import { type Database, reasonOf, type Sql, type SqlValue, storageFailure, type 
 import { sqlFor } from './engine-sql.ts'
 import { migrate } from './migrate.ts'
 import { createMutex } from './mutex.ts'
+import { ensurePrivateFile } from './sqlite-file.ts'
 
 /** https://www.sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5
@@ -27,6 +28,7 @@ export interface SqliteOptions {
 
 /** Opens or creates the file and migrates it. @throws AppError storage_unavailable */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
+  ensurePrivateFile(path)
   const writer = openConnection(path)
   let ledgerIsOpen = false
   try {

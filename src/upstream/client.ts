@@ -1,5 +1,6 @@
 /**
- * HTTP to providers: one bounded connection pool per upstream origin, raw bytes both ways.
+ * HTTP to providers: one bounded connection pool per upstream origin, raw bytes both ways. Each key of a workspace's own
+ * has a pool to itself, so that who pays nothing here can take no connection from who does.
  *
  * Built on undici's dispatch and not on `fetch`, because fetch follows redirects with the credential, inflates bodies
  * and costs several promises a chunk (`docs/decisions/003-http-client.md`). A redirect is an answer like any other
@@ -23,6 +24,8 @@ export interface UpstreamCall {
   readonly body: readonly Uint8Array[]
   readonly timeouts: Timeouts
   readonly maxConnections: number
+  /** The workspace's own key that it is sent with; null or absent: the operator's account. */
+  readonly credentialId?: string | null
   /** Where it may lead, for an address that is not the operator's choice alone; null or absent: anywhere. */
   readonly egress?: EgressRule | null
 }
@@ -62,23 +65,43 @@ export interface UpstreamClient {
 /** Idle sockets are dropped before common servers drop them (60 s and more), so that a request rarely meets a dead one. */
 const KEEP_ALIVE_MS = 30_000
 const MAX_HEADER_BYTES = 64 * 1024
+/** For each own key, where its provider does not have fewer. */
+const OWN_KEY_CONNECTIONS = 32
+/** There may be as many own keys as workspaces: what has rested for so long is closed. */
+const OWN_POOL_REST_MS = 60_000
 
 interface OriginPool {
   readonly pool: Pool
+  readonly maxConnections: number
   inFlight: number
+  /** Closes it; set while a pool of an own key rests. */
+  rest: NodeJS.Timeout | null
+  /** Called when nothing is under way any more. */
+  readonly onRest: () => void
 }
 
-export function createUpstreamClient(): UpstreamClient {
+/** `restMs`: how long the pool of an own key may rest. */
+export function createUpstreamClient(restMs = OWN_POOL_REST_MS): UpstreamClient {
   const pools = new Map<string, OriginPool>()
+  const forget = (id: string, { pool }: OriginPool): void => {
+    pools.delete(id)
+    // Nothing is under way: what is left are idle sockets.
+    pool.destroy().catch(() => undefined)
+  }
   const poolFor = (origin: string, call: UpstreamCall): OriginPool => {
-    const { egress } = call
+    const { egress, credentialId } = call
     const guard = egress ? (egress.allowPrivate ? 'listed' : 'public') : 'any'
-    const id = `${origin} ${call.maxConnections} ${call.timeouts.connectMs} ${guard}`
-    let entry = pools.get(id)
-    if (!entry) {
-      entry = { pool: openPool(origin, call), inFlight: 0 }
-      pools.set(id, entry)
+    const maxConnections = credentialId ? Math.min(call.maxConnections, OWN_KEY_CONNECTIONS) : call.maxConnections
+    const id = `${origin} ${maxConnections} ${call.timeouts.connectMs} ${guard} ${credentialId ?? ''}`
+    const known = pools.get(id)
+    if (known) return known
+    const entry: OriginPool = {
+      ...{ pool: openPool(origin, { ...call, maxConnections }), maxConnections, inFlight: 0, rest: null },
+      onRest() {
+        if (credentialId) entry.rest = setTimeout(() => forget(id, entry), restMs).unref()
+      },
     }
+    pools.set(id, entry)
     return entry
   }
   return {
@@ -86,7 +109,7 @@ export function createUpstreamClient(): UpstreamClient {
       const { origin, pathPrefix } = splitEndpoint(call.endpoint)
       const entry = poolFor(origin, call)
       const exchange = new Exchange(receiver, entry)
-      if (entry.inFlight >= call.maxConnections) {
+      if (entry.inFlight >= entry.maxConnections) {
         exchange.fail('busy')
         return exchange
       }
@@ -104,8 +127,10 @@ export function createUpstreamClient(): UpstreamClient {
       return exchange
     },
     async close() {
-      await Promise.all([...pools.values()].map(({ pool }) => pool.destroy()))
+      const open = [...pools.values()]
       pools.clear()
+      for (const { rest } of open) clearTimeout(rest ?? undefined)
+      await Promise.all(open.map(({ pool }) => pool.destroy()))
     },
   }
 }
@@ -165,6 +190,8 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 
   start(totalMs: number): void {
     this.#entry.inFlight++
+    if (this.#entry.rest) clearTimeout(this.#entry.rest)
+    this.#entry.rest = null
     this.#deadline = setTimeout(() => this.#cancel('total_timeout'), totalMs)
     this.#deadline.unref()
   }
@@ -197,7 +224,7 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   #finish(): boolean {
     if (this.#ended) return false
     this.#ended = true
-    this.#entry.inFlight--
+    if (--this.#entry.inFlight === 0) this.#entry.onRest()
     if (this.#deadline) clearTimeout(this.#deadline)
     return true
   }

@@ -7,6 +7,7 @@ import { serve } from '../../src/api/operation-route.ts'
 import { AppError } from '../../src/base/errors.ts'
 import { DAY_MS, MINUTE_MS } from '../../src/base/time.ts'
 import { operation } from '../../src/contract/operation.ts'
+import { csrfToken, startSession } from '../../src/control/sign-in/session.ts'
 import type { Database } from '../../src/store/database.ts'
 import { type ControlServer, type Credentials, startControlServer } from '../support/control-server.ts'
 import { forEachEngine } from '../support/engines.ts'
@@ -23,6 +24,12 @@ const deleteThing = operation({
   reply: z.undefined(),
 })
 
+/** Of the session itself: no key may ask. */
+const endOwn = operation({
+  ...({ id: 'own.end', method: 'DELETE', path: '/api/own', access: 'person', rate: 'write' } as const),
+  ...({ scope: null, summary: 'Ends.', reply: z.undefined() } as const),
+})
+
 interface Things {
   /** How often the work was done. */
   count: number
@@ -37,10 +44,12 @@ function routesOf(things: Things) {
       await things.work()
       return { id: `thing_${things.count}`, secret: `sk-secret-${things.count}` }
     }),
-    serve(deleteThing, async () => {
-      things.count++
-      return undefined
-    }),
+    ...[deleteThing, endOwn].map((shape) =>
+      serve(shape, async () => {
+        things.count++
+        return undefined
+      }),
+    ),
   ]
 }
 
@@ -140,6 +149,21 @@ forEachEngine((engine) => {
         ['thing_1', 'thing_2', 'thing_3'],
       )
       assert.equal(things.count, 3)
+    })
+
+    it('what is about the session that asks is done in each of them', async (t) => {
+      const { things, server, who } = await start(t)
+      const { control } = server
+      const making = { nowMs: control.clock(), randomBytes: control.randomBytes }
+      const { token } = await control.database.write((sql) =>
+        startSession(sql, { personId: 'per_ann', method: 'password' }, making),
+      )
+      const elsewhere = { cookie: `zendo_session=${token}`, 'x-zendo-csrf': csrfToken(control.secret, token) }
+      const options = { path: '/api/own', method: 'DELETE' }
+      const replies = [who, elsewhere, who].map((session) => () => send(server, session, 'n1', options))
+      const found: unknown[] = []
+      for (const reply of replies) found.push((await reply()).isReplayed)
+      assert.deepEqual([found, things.count], [[false, false, true], 2])
     })
 
     it('a refusal is not kept: the same name works once the reason is gone', async (t) => {

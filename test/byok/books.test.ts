@@ -54,7 +54,9 @@ async function prepare(t: TestContext, engine: TestEngine): Promise<Bench> {
   const db = await engine.openDatabase(t)
   const instance = await setUpTestInstance(db, { dataDir: temporaryDirectory(t) })
   const vendor = await startVendor(t)
-  const catalog = buildForTest({ providers: { acme: { protocol: 'openai-chat', baseUrl: vendor.url, apiKey: 'x' } } })
+  const catalog = buildForTest({
+    providers: { acme: { protocol: 'openai-chat', baseUrl: vendor.url, apiKey: 'x', ownKeys: {} } },
+  })
   // What these use cases do not need is not there.
   const control = {
     ...{ database: db, clock: () => NOON_MS, randomBytes, log: pino({ level: 'silent' }), catalog: () => catalog },

@@ -94,6 +94,25 @@ describe('own keys in the control plane', () => {
     assert.deepEqual(acme?.base_urls, ['https://127.0.0.1:1/v1', elsewhere.url])
   })
 
+  it("a server of the operator's own, which may ask for no key, is paid with no made-up one", async (t) => {
+    const vendor = await startVendor(t)
+    const acme = { apiKey: undefined, ownKeys: undefined }
+    const world = await startWorld(t, configFor(vendor, vendor, { price: DEAR, acme }))
+    const made = await world.credentials('PUT', 'acme', {
+      api_key: 'anything-at-all',
+      mode: 'own_only',
+      unchecked: true,
+    })
+    assert.equal(made.status, 404, made.text)
+    const { body } = await world.credentials('GET')
+    assert.equal(
+      (body.providers as { id: string }[]).some(({ id }) => id === 'acme'),
+      false,
+    )
+    assert.equal((await world.chat()).status, 402)
+    assert.deepEqual([vendor.probes, vendor.chats], [[], []])
+  })
+
   it("a built-in model whose provider the operator has no account at is offered to the key's workspace alone", async (t) => {
     const vendor = await startVendor(t)
     const ownKeys = { baseUrls: [{ url: vendor.url, allowPrivate: true, protocols: ['openai-chat'] }] }

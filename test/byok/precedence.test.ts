@@ -35,6 +35,10 @@ async function noticed(world: World): Promise<void> {
   })
 }
 
+function lastErrorOf({ sql }: World): string | null | undefined {
+  return sql.all<{ last_error: string | null }>('SELECT last_error FROM credential')[0]?.last_error
+}
+
 describe('own keys (PP-61)', () => {
   it('an own key pays its provider itself: nothing is held or charged, and the row says so, also with no balance', async (t) => {
     const vendor = await startVendor(t)
@@ -220,5 +224,57 @@ describe('own keys (PP-61)', () => {
     assert.deepEqual(other.chats, [OPERATOR_KEY])
     assert.equal(other.seen().includes(OWN_KEY), false)
     assert.equal(vendor.chats.includes(OPERATOR_KEY), false)
+  })
+
+  it("a stream that begins with the account's failure has not begun: it has a status, and the operator serves in own_first", async (t) => {
+    const vendor = await startVendor(t)
+    const world = await startWorld(t, configFor(vendor))
+    await saved(world, 'own_only')
+    vendor.behaviour.set(OWN_KEY, 'quota_at_once')
+    const refused = await world.chat({ stream: true })
+    assert.equal(refused.status, 402, refused.text)
+    assert.match(refused.text, /workspace's own key for acme is out of credit or quota/)
+    await until('it is noted', async () => lastErrorOf(world) === 'out of credit or quota (429)')
+    assert.equal((await world.credentials('PATCH', 'acme', { mode: 'own_first' })).status, 200)
+    let instead = refused
+    await until('the change is in force', async () => {
+      instead = await world.chat({ stream: true })
+      return instead.status === 200
+    })
+    assert.equal(instead.headers.get('x-zendo-funding'), 'balance')
+    assert.match(instead.headers.get('x-zendo-warnings') ?? '', /unused own key: acme out of credit or quota \(429\)/)
+    assert.match(instead.text, /Good\./)
+    assert.equal(instead.text.includes('quota'), false)
+    assert.equal(world.rows().at(-1)?.charged, ANSWER_COST)
+  })
+
+  it("a stream that the account's failure ends is told so in-band, noted, and paid by nobody else", async (t) => {
+    const vendor = await startVendor(t)
+    const world = await startWorld(t, configFor(vendor))
+    await saved(world, 'own_first')
+    vendor.behaviour.set(OWN_KEY, 'quota_later')
+    const broken = await world.chat({ stream: true })
+    assert.equal(broken.status, 200)
+    assert.equal(broken.headers.get('x-zendo-funding'), 'byok')
+    assert.match(broken.text, /Good\..*workspace's own key for acme is out of credit or quota/s)
+    assert.equal(vendor.chats.includes(OPERATOR_KEY), false)
+    await until('it is noted', async () => lastErrorOf(world) === 'out of credit or quota (429)')
+  })
+
+  it("own keys take no connection from who pays here: what they hold open leaves the operator's as they are", async (t) => {
+    const vendor = await startVendor(t)
+    const world = await startWorld(t, configFor(vendor, vendor, { acme: { maxConnections: 2 } }))
+    await saved(world, 'own_only')
+    vendor.behaviour.set(OWN_KEY, 'late')
+    const before = vendor.chats.length
+    const held = [world.chat(), world.chat()]
+    await until('both are with the provider', () => vendor.chats.length === before + 2)
+    const given = await world.chat({ model: 'given' })
+    assert.equal(given.status, 200, given.text)
+    assert.deepEqual(vendor.chats.slice(before), [OWN_KEY, OWN_KEY, OPERATOR_KEY])
+    assert.deepEqual(
+      (await Promise.all(held)).map(({ status }) => status),
+      [503, 503],
+    )
   })
 })

@@ -105,7 +105,7 @@ describe('sealed keys (X12)', () => {
     assert.equal(check.status, 409)
     const mine = deriveSecrets([FIRST])
     const db = await openDatabase({ path: `${world.gateway.dataDir}/zendo.db` }, { nowMs: Date.now() })
-    const result = await rewrapSecrets(db, mine.sealer, acting(mine.trailKey))
+    const result = await rewrapSecrets(db, mine.sealer, acting(mine.trailKeys))
     await db.close()
     assert.deepEqual(result, { rewrapped: 0, unreadable: [context?.id] })
     assert.equal(sealedOf(world), foreign)
@@ -126,7 +126,7 @@ describe('sealed keys (X12)', () => {
       [THIRD, SECOND],
     ] as const) {
       const secrets = deriveSecrets([...roots])
-      const result = await rewrapSecrets(db, secrets.sealer, acting(secrets.trailKey))
+      const result = await rewrapSecrets(db, secrets.sealer, acting(secrets.trailKeys))
       assert.deepEqual(result, { rewrapped: 1, unreadable: [] })
       assert.ok(sealedOf(world).startsWith(secrets.sealer.prefix))
       // The caches are emptied within a second: what is served then was opened under the new key.
@@ -141,8 +141,9 @@ describe('sealed keys (X12)', () => {
   })
 })
 
-function acting(trailKey: string): Parameters<typeof rewrapSecrets>[2] {
-  return { actor: { kind: 'shell', id: null }, nowMs: Date.now(), requestId: null, trailKey, randomBytes }
+function acting(trailKeys: readonly string[]): Parameters<typeof rewrapSecrets>[2] {
+  const trailKey = String(trailKeys[0])
+  return { actor: { kind: 'shell', id: null }, nowMs: Date.now(), requestId: null, trailKey, trailKeys, randomBytes }
 }
 
 /** Eight clients that ask one after the other. */

@@ -11,8 +11,11 @@ import { openSyncSql, type SyncSql } from '../support/sync-sql.ts'
 export const OPERATOR_KEY = 'operator-key-0123456789'
 export const OWN_KEY = 'sk-own-CANARY-7c1f0e9d8b6a5432'
 
-/** What the provider does with a request that carries a key: a status, a broken connection, a long silence and a 500. */
-export type Behaviour = number | 'reset' | 'late'
+/**
+ * What the provider does with a request that carries a key: a status, a broken connection, a long silence and a 500, or a
+ * stream whose first or second event says that the quota is used up.
+ */
+export type Behaviour = number | 'reset' | 'late' | 'quota_at_once' | 'quota_later'
 
 export interface Vendor {
   readonly url: string
@@ -50,6 +53,17 @@ export async function startVendor(t: TestContext): Promise<Vendor> {
       response.writeHead(500).end()
       return
     }
+    if (typeof how === 'string') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      if (how === 'quota_later') response.write(eventOf(firstChunk))
+      response.end(eventOf({ error: { message: 'no', type: 'insufficient_quota', code: 'insufficient_quota' } }))
+      return
+    }
+    if (incoming.method === 'POST' && how === 200 && body.includes('"stream":true')) {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end(`${eventOf(firstChunk)}${eventOf(lastChunk)}data: [DONE]\n\n`)
+      return
+    }
     response.writeHead(how, { 'content-type': 'application/json', ...(how === 429 && { 'retry-after': '7' }) })
     if (incoming.method === 'GET') response.end('{"object":"list","data":[]}')
     else if (how !== 200) response.end(JSON.stringify({ error: { message: `no, ${key}`, type: 'x', code: null } }))
@@ -78,6 +92,10 @@ const answer = {
   choices: [{ index: 0, message: { role: 'assistant', content: 'Good.' }, finish_reason: 'stop' }],
   usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
 }
+const eventOf = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
+const chunk = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_790_000_000, model: 'm' }
+const firstChunk = { ...chunk, choices: [{ index: 0, delta: { content: 'Good.' }, finish_reason: null }] }
+const lastChunk = { ...chunk, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage: answer.usage }
 /** By the prices below: 10 × $1 + 20 × $5, per million. */
 export const ANSWER_COST = 110_000n
 
@@ -102,7 +120,7 @@ export function configFor(vendor: Vendor, other: Vendor = vendor, options: Confi
   })
   return {
     providers: {
-      acme: { protocol: 'openai-chat', baseUrl: vendor.url, apiKey: OPERATOR_KEY, ...acme },
+      acme: { protocol: 'openai-chat', baseUrl: vendor.url, apiKey: OPERATOR_KEY, ownKeys: {}, ...acme },
       closed: { protocol: 'openai-chat', baseUrl: other.url, apiKey: OPERATOR_KEY, ownKeys: false },
     },
     limits: { api: { probe: null, write: null, read: null }, loop: { repeats: 0 } },

@@ -1,6 +1,6 @@
 /** The command line works on whichever database the servers use, and never shows how to get into it. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -14,7 +14,9 @@ import {
   setUpTestInstance,
   type TestInstance,
 } from '../../src/control/test-instance.ts'
+import { ALL_ENTRIES, countAuditEntries, listAuditRowsAfter } from '../../src/store/audit-log.ts'
 import { type DatabasePlace, openDatabase } from '../../src/store/open-database.ts'
+import { listSeats } from '../../src/store/workspace.ts'
 import { forEachEngine, type TestEngine } from '../support/engines.ts'
 
 type Run = (...args: string[]) => Promise<Ran>
@@ -78,6 +80,69 @@ describe('commands', () => {
       const { balance } = (await answer(run, 'usage')) as { balance: { available: string } }
       assert.equal(balance.available, '8.00')
       assert.deepEqual((await answer(run, 'audit')).differences, [])
+    })
+
+    it('put each change on record, once, in a log that is whole', async (t) => {
+      const { instance, run } = await createScene(t, engine)
+      const { workspace, keyId, seatId } = instance.setup
+      const sample = { id: 'req_1', funding: 'balance' } as const
+      await holdSample(instance, sample)
+      await endSample(instance, sample, { usage: { ...NO_USAGE, output: 100_000 } })
+      await answer(run, 'cap', 'set', '--key', keyId, '--day', '2.5', '--week', '9')
+      await answer(run, 'cap', 'remove', '--key', keyId, '--day', '--month')
+      await answer(run, 'workspace', 'set', '--time-zone', 'Asia/Kathmandu')
+      await answer(run, 'plan', 'seat', '--use-balance', 'on')
+      await answer(run, 'plan', 'seat', 'end', seatId)
+      await answer(run, 'plan', 'seat', 'add')
+      for (const _ of [1, 2]) {
+        await answer(run, 'credit', 'grant', '3', '--note', 'welcome', '--idempotency-key', 'k')
+        await answer(run, 'credit', 'refund', 'req_1', '--note', `s3cr3t ${'x'.repeat(100)}`, '--idempotency-key', 'r')
+      }
+      const rows = await listAuditRowsAfter(instance.db, ALL_ENTRIES, { afterSeq: 0, limit: 100 })
+      assert.deepEqual(
+        rows.map(({ actorKind, action }) => `${actorKind} ${action}`),
+        [
+          'system instance.set_up',
+          ...['shell cap.set', 'shell cap.set', 'shell cap.remove', 'shell workspace.update'],
+          ...['shell seat.update', 'shell seat.end', 'shell seat.assign', 'shell credit.grant', 'shell credit.refund'],
+        ],
+      )
+      assert.deepEqual(new Set(rows.map(({ workspaceId }) => workspaceId)), new Set([workspace.id]))
+      const [grant, refund] = rows.slice(-2).map(({ after }) => JSON.parse(after ?? ''))
+      assert.deepEqual([grant.amount, grant.note], ['3.00', 'welcome'])
+      assert.deepEqual(refund, { request: 'req_1', amount: '0.44', note: null })
+      assert.equal((await answer(run, 'audit-log', 'verify')).is_whole, true)
+    })
+
+    it('go on with a bad configuration where they need none; the others change nothing', async (t) => {
+      const { instance, run: runPlain } = await createScene(t, engine)
+      const { keyId, seatId } = instance.setup
+      const sample = { id: 'req_1', funding: 'balance' } as const
+      await holdSample(instance, sample)
+      await endSample(instance, sample, { usage: { ...NO_USAGE, output: 100_000 } })
+      const file = join(instance.dataDir, 'zendo.jsonc')
+      writeFileSync(file, '{ "providers": 7 }')
+      const run: Run = (...args) => runPlain(...args, '--config', file)
+      await answer(run, 'cap', 'set', '--key', keyId, '--day', '2.5')
+      await answer(run, 'cap', 'remove', '--key', keyId, '--day')
+      await answer(run, 'workspace', 'set', '--week-start', 'sunday')
+      await answer(run, 'credit', 'grant', '3')
+      await answer(run, 'credit', 'refund', 'req_1', '--note', 'cut off')
+      await answer(run, 'plan', 'seat', '--use-balance', 'on')
+      const entries = await countAuditEntries(instance.db)
+      const named = ['--seat', seatId, '--use-balance', 'off']
+      for (const args of [
+        ['plan', 'seat', 'add'],
+        ['seat', 'update', ...named],
+        ['key', 'create'],
+        ['setting', 'list'],
+      ]) {
+        const ran = await run(...args)
+        assert.deepEqual([ran.exitCode, /zendo\.jsonc:1:\d+: providers/.test(ran.stderr)], [1, true], ran.stderr)
+      }
+      assert.equal(await countAuditEntries(instance.db), entries)
+      assert.equal((await listSeats(instance.db, instance.setup.workspace.id))[0]?.useBalance, true)
+      await answer(run, 'plan', 'seat', 'end', seatId)
     })
 
     it('say what is wrong in the words of both engines', async (t) => {

@@ -11,20 +11,22 @@ import fc from 'fast-check'
 import { type NanoUsd, nanoUsd } from '../../src/base/money.ts'
 import { HOUR_MS } from '../../src/base/time.ts'
 import { NO_USAGE } from '../../src/base/usage.ts'
-import { setCaps } from '../../src/control/cap.ts'
+import { setCap } from '../../src/control/cap.ts'
 import { grantCredit } from '../../src/control/credit.ts'
-import { setUseBalance } from '../../src/control/plan.ts'
+import { switchUseBalance } from '../../src/control/seat-assignment.ts'
 import {
   endSample,
   NOON_MS,
+  ofFirstSeat,
   PLANS,
   type SampleRequest,
   setUpTestInstance,
   type TestInstance,
+  testActing,
   tryHoldSample,
 } from '../../src/control/test-instance.ts'
 import { reportUsage } from '../../src/control/usage.ts'
-import { changeCalendar } from '../../src/control/workspace.ts'
+import { updateWorkspace } from '../../src/control/workspace-settings.ts'
 import type { HoldResult } from '../../src/ledger/command.ts'
 import type { Database } from '../../src/store/database.ts'
 import { forEachEngine, type TestEngine } from '../support/engines.ts'
@@ -33,7 +35,7 @@ const amounts = fc.bigInt({ min: 0n, max: 9_000_000_000n })
 const steps = fc.oneof(
   fc.record({
     kind: fc.constant('cap' as const),
-    scope: fc.constantFrom('key', 'member', 'workspace'),
+    scope: fc.constantFrom('key' as const, 'member' as const, 'workspace' as const),
     unit: fc.constantFrom('day' as const, 'week' as const, 'month' as const),
     amount: amounts,
   }),
@@ -70,11 +72,12 @@ async function take(world: World, step: Step): Promise<void> {
   const { instance } = world
   const { db, setup } = instance
   const workspaceId = setup.workspace.id
+  const acting = testActing(world.nowMs)
   switch (step.kind) {
     case 'cap': {
-      const subjects = { key: { key: setup.keyId }, member: { member: setup.memberId }, workspace: {} } as const
-      const subject = { workspaceId, ...subjects[step.scope as keyof typeof subjects] }
-      await setCaps(db, subject, new Map([[step.unit, nanoUsd(step.amount)]]), world.nowMs)
+      const { scope, unit } = step
+      const subjectId = { key: setup.keyId, member: setup.memberId, workspace: workspaceId }[scope]
+      await setCap(db, acting, { workspaceId, scope, subjectId, unit, limit: nanoUsd(step.amount) })
       return
     }
     case 'hold': {
@@ -90,17 +93,17 @@ async function take(world: World, step: Step): Promise<void> {
     }
     case 'grant': {
       const expires = step.lastsHours === null ? {} : { expiresAtMs: world.nowMs + step.lastsHours * HOUR_MS }
-      await grantCredit(db, { workspaceId, amount: nanoUsd(step.amount), note: '', ...expires }, world.nowMs)
+      await grantCredit(db, acting, { workspaceId, amount: nanoUsd(step.amount), note: '', ...expires })
       return
     }
     case 'wait':
       world.nowMs += step.hours * HOUR_MS
       return
     case 'use_balance':
-      world.useBalance = (await setUseBalance(db, workspaceId, undefined, step.isOn)).useBalance
+      world.useBalance = (await switchUseBalance(db, acting, ofFirstSeat(instance), step.isOn)).useBalance
       return
     case 'calendar':
-      await changeCalendar(db, workspaceId, { timeZone: step.timeZone })
+      await updateWorkspace(db, acting, workspaceId, { timeZone: step.timeZone })
   }
 }
 

@@ -10,8 +10,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { addUsd, type NanoUsd, parseUsd, ZERO_USD } from '../../src/base/money.ts'
 import { NO_USAGE } from '../../src/base/usage.ts'
 import { grantCredit, listCredit } from '../../src/control/credit.ts'
-import { createSeat, endSeat, listSeats } from '../../src/control/plan.ts'
 import { refundRequest } from '../../src/control/refund.ts'
+import { assignSeat, endAssignedSeat } from '../../src/control/seat-assignment.ts'
 import { setUpInstance } from '../../src/control/setup.ts'
 import {
   endSample,
@@ -20,12 +20,16 @@ import {
   PLANS,
   setUpTestInstance,
   type TestInstance,
+  testActing,
 } from '../../src/control/test-instance.ts'
-import { changeCalendar, findWorkspace } from '../../src/control/workspace.ts'
+import { findWorkspace } from '../../src/control/workspace.ts'
+import { updateWorkspace } from '../../src/control/workspace-settings.ts'
 import { hashKey } from '../../src/domain/api-key.ts'
+import { ALL_ENTRIES, listAuditRowsAfter } from '../../src/store/audit-log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { loadKeyOwner } from '../../src/store/key.ts'
 import type { DatabasePlace } from '../../src/store/open-database.ts'
+import { listSeats } from '../../src/store/workspace.ts'
 import { forEachEngine, type TestEngine } from '../support/engines.ts'
 
 const PROCESSES = 3
@@ -50,7 +54,7 @@ async function startProcess(place: DatabasePlace, dataDir: string): Promise<Star
     import { openDatabase } from ${url('store/open-database.ts')}
     prepareDataDir(${JSON.stringify(dataDir)})
     const db = await openDatabase(${JSON.stringify(place)}, { nowMs: ${NOON_MS} })
-    const { created, key } = await setUpInstance(db, { nowMs: ${NOON_MS}, randomBytes, dataDir: ${JSON.stringify(dataDir)} })
+    const { created, key } = await setUpInstance(db, { nowMs: ${NOON_MS}, randomBytes, trailKey: 'a trail key', dataDir: ${JSON.stringify(dataDir)} })
     await db.close()
     process.stdout.write(JSON.stringify({ created, key }))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -104,15 +108,22 @@ describe('several processes at once', () => {
 
     it('make one first start also when all of them have seen an empty database', async (t) => {
       const databases = await engine.openDatabases(t, PROCESSES)
-      const setups = databases.map((db) => setUpInstance(db, { nowMs: NOON_MS, randomBytes }))
+      const setups = databases.map((db) => setUpInstance(db, { nowMs: NOON_MS, randomBytes, trailKey: 'a trail key' }))
       assert.equal((await Promise.all(setups)).filter(({ created }) => created).length, 1)
+      const [database] = databases
+      assert.ok(database)
+      const rows = await listAuditRowsAfter(database, ALL_ENTRIES, { afterSeq: 0, limit: 9 })
+      assert.deepEqual(
+        rows.map(({ action, actorKind }) => [action, actorKind]),
+        [['instance.set_up', 'system']],
+      )
     })
 
     it('grant once for one idempotency key', async (t) => {
       const instances = await createInstances(t, engine)
       const grants = instances.map(({ db, setup }) => {
         const request = { workspaceId: setup.workspace.id, amount: parseUsd(3), note: '', idempotencyKey: 'k' }
-        return grantCredit(db, request, NOON_MS)
+        return grantCredit(db, testActing(), request)
       })
       const made = await Promise.all(grants)
       assert.deepEqual(made.map(({ created }) => created).sort(), [false, false, true])
@@ -128,7 +139,7 @@ describe('several processes at once', () => {
       await endSample(first, sample, { usage: { ...NO_USAGE, output: 1_000_000 } })
       const request = { requestId: 'req_1', amount: parseUsd('1.2'), note: 'broken answer' }
       const given = await succeeded(
-        [0, 1].flatMap(() => instances.map(({ db }) => refundRequest(db, request, NOON_MS))),
+        [0, 1].flatMap(() => instances.map(({ db }) => refundRequest(db, testActing(), request))),
       )
       assert.equal(given.length, 3)
       const { lots, posted } = await listCredit(first.db, first.setup.workspace.id, NOON_MS)
@@ -142,12 +153,12 @@ describe('several processes at once', () => {
       const [first] = instances
       if (!first) throw new Error('no instance')
       const { workspace, memberId, seatId } = first.setup
-      await endSeat(first.db, workspace.id, seatId, NOON_MS)
+      await endAssignedSeat(first.db, testActing(), workspace.id, seatId)
       const request = { workspaceId: workspace.id, memberId, planId: 'go', useBalance: false }
-      const tries = instances.map(({ db }) => createSeat(db, PLANS, request, NOON_MS))
+      const tries = instances.map(({ db }) => assignSeat(db, testActing(), request, { plans: PLANS, bound: 'none' }))
       const made = await succeeded(tries)
       for (const one of await Promise.allSettled(tries)) {
-        if (one.status === 'rejected') assert.match(String(one.reason.message), /already has a seat/)
+        if (one.status === 'rejected') assert.match(String(one.reason.message), /has a seat on go/)
       }
       assert.equal(made.length, 1)
       assert.deepEqual(
@@ -163,7 +174,10 @@ describe('several processes at once', () => {
       for (let round = 1; round <= 5; round++) {
         const weekStart = (round % 7) + 1
         const timeZone = round % 2 ? 'Europe/Berlin' : 'Asia/Kathmandu'
-        await Promise.all([changeCalendar(first.db, id, { timeZone }), changeCalendar(second.db, id, { weekStart })])
+        await Promise.all([
+          updateWorkspace(first.db, testActing(), id, { timeZone }),
+          updateWorkspace(second.db, testActing(), id, { weekStart }),
+        ])
         const workspace = await findWorkspace(first.db, id)
         assert.deepEqual([workspace.timeZone, workspace.weekStart], [timeZone, weekStart])
       }

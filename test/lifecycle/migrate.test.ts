@@ -101,7 +101,7 @@ describeWithPostgres('zendo migrate', (server) => {
     const dataDir = await createUsedDirectory(t)
     const url = await server().createDatabase()
     await withDatabase(openPostgres(url, { nowMs: 0 }), (database) =>
-      setUpInstance(database, { nowMs: 1, randomBytes }),
+      setUpInstance(database, { nowMs: 1, randomBytes, trailKey: 'a trail key' }),
     )
     const full = await runZendo(['migrate', '--to', url], { dataDir })
     assert.deepEqual([full.code, /already holds an instance/.test(full.stderr)], [1, true], full.stderr)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { nanoUsd } from '../../src/base/money.ts'
 import { refundRequest } from '../../src/control/refund.ts'
+import { testActing } from '../../src/control/test-instance.ts'
 import type { EndResult, HoldCommand, HoldResult } from '../../src/ledger/command.ts'
 import { grantLot } from '../../src/ledger/credit.ts'
 import { expireCredit } from '../../src/ledger/expired-credit.ts'
@@ -103,11 +104,15 @@ async function createProgram(db: Database, sql: Sql, random: Random, seen: Seen)
     if (!one || one.left === 0n) return
     const amount = BigInt(1 + random.below(Number(one.left)))
     steps.push(`${nowMs - NOON_MS}: refund ${amount}`)
-    const { lot } = await refundRequest(within, { requestId: one.id, amount: nanoUsd(amount), note: 'x' }, nowMs)
+    const { lot } = await refundRequest(within, testActing(nowMs), {
+      requestId: one.id,
+      amount: nanoUsd(amount),
+      note: 'x',
+    })
     one.left -= amount
     model.grant({ ...lot, remaining: amount })
     const tooMuch = { requestId: one.id, amount: nanoUsd(one.left + 1n), note: 'x' }
-    await assert.rejects(refundRequest(within, tooMuch, nowMs), { code: 'invalid_request' })
+    await assert.rejects(refundRequest(within, testActing(nowMs), tooMuch), { code: 'invalid_request' })
     seen.refunded++
   }
 

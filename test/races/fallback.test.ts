@@ -6,10 +6,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type NanoUsd, nanoUsd } from '../../src/base/money.ts'
-import { createSeat, endSeat, listSeats, setUseBalance } from '../../src/control/plan.ts'
+import { assignSeat, endAssignedSeat, switchUseBalance } from '../../src/control/seat-assignment.ts'
+import { testActing } from '../../src/control/test-instance.ts'
 import type { Cap } from '../../src/domain/cap.ts'
 import type { Plan, WindowSpec } from '../../src/domain/catalog.ts'
 import type { HoldResult, Source } from '../../src/ledger/command.ts'
+import { listSeats } from '../../src/store/workspace.ts'
 import { forEachEngine } from '../support/engines.ts'
 import { fullViolationsOf } from './checker.ts'
 import { createField, type Field } from './nodes.ts'
@@ -94,7 +96,8 @@ async function lay(field: Field, cell: Cell): Promise<Table> {
     ['go', { id: 'go', price: nanoUsd(0), interval: 'month', products: ['go'], windows: [window] }],
   ])
   const { workspaceId, memberId } = buyer
-  await createSeat(field.db, plans, { workspaceId, memberId, planId: 'go', useBalance: cell.fallsBack }, NOON_MS)
+  const request = { workspaceId, memberId, planId: 'go', useBalance: cell.fallsBack }
+  await assignSeat(field.db, testActing(), request, { plans, bound: 'none' })
   const table = { field, buyer, caps, window }
   const [plan] = await sourcesOf(table)
   assert.ok(plan)
@@ -121,8 +124,9 @@ function verdictOf(result: HoldResult): Verdict {
 async function change({ field, buyer }: Table, cell: Cell): Promise<void> {
   const [seat] = await listSeats(field.db, buyer.workspaceId)
   assert.ok(seat)
-  if (cell.change === CHANGES[0]) await setUseBalance(field.db, buyer.workspaceId, seat.id, !cell.fallsBack)
-  else await endSeat(field.db, buyer.workspaceId, seat.id, NOON_MS)
+  const place = { workspaceId: buyer.workspaceId, seatId: seat.id, ownerId: null }
+  if (cell.change === CHANGES[0]) await switchUseBalance(field.db, testActing(), place, !cell.fallsBack)
+  else await endAssignedSeat(field.db, testActing(), place.workspaceId, seat.id)
 }
 
 async function checkCell(field: Field, cell: Cell): Promise<void> {

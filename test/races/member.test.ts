@@ -44,13 +44,13 @@ async function endAdmin(
 async function invite(arena: Arena, by: Rival, workspaceId: string): Promise<{ token: string; id: string }> {
   const [db] = arena.databases
   const invitedBy = await memberOf(db, workspaceId, by)
-  const request = { workspaceId, email: null, role: 'member', invitedBy } as const
+  const request = { workspaceId, email: null, role: 'member', invitedBy, isMailed: false } as const
   const made = await createInvite(db, actingAs(by, 'admin', workspaceId), request)
   return { token: made.token, id: made.invite.id }
 }
 
 const accept = (db: Database, who: Rival, token: string) =>
-  acceptAsPerson(db, actingAs(who, 'person'), { token, personId: who.personId })
+  acceptAsPerson(db, actingAs(who, 'person'), { token, personId: who.personId, sessionId: who.sessionId })
 
 describe('in races', () => {
   forEachEngine((engine) => {
@@ -133,7 +133,7 @@ describe('in races', () => {
         const { token, id } = await invite(arena, anna, workspaceId)
         const later = { ...actingAs(anna, 'admin', workspaceId), nowMs: NOON_MS + DAY_MS }
         const invitedBy = await memberOf(one, workspaceId, anna)
-        const renewal = renewInvitation(two, later, { workspaceId, inviteId: id, invitedBy })
+        const renewal = renewInvitation(two, later, { workspaceId, inviteId: id, invitedBy, isMailed: false })
         const [joined, renewed] = await outcomesOf(accept(one, b, token), renewal)
         assert.notEqual(joined, renewed, `round ${round}`)
         const next = renewed ? (await renewal).token : token

@@ -16,6 +16,7 @@ import type { TestEngine } from '../support/engines.ts'
 
 export interface Rival {
   readonly personId: string
+  readonly sessionId: string
   readonly principal: Principal
 }
 
@@ -48,7 +49,7 @@ export async function openArena(t: TestContext, engine: TestEngine): Promise<Are
         return await startSession(sql, { personId, method: 'password' }, { nowMs: NOON_MS, randomBytes })
       })
       const own = { personId, isOperator: false, sessionId: session.id, authenticatedAtMs: NOON_MS }
-      return { personId, principal: { kind: 'person', ...own } }
+      return { personId, sessionId: session.id, principal: { kind: 'person', ...own } }
     },
     async addWorkspace(...members) {
       const { id } = await createWorkspace(first, shell(), { name: 'arena', adminId: null })
@@ -70,7 +71,7 @@ export function shell(): Acting {
 /** As an operation acts for whoever it has let in. */
 export function actingAs({ personId, principal }: Rival, access: Access, workspaceId?: string): Acting {
   const actor = { kind: 'person', id: personId } as const
-  return { ...shell(), actor, confirm: (sql) => confirmCaller(sql, principal, { access, workspaceId }) }
+  return { ...shell(), actor, confirm: (sql) => confirmCaller(sql, principal, { access, workspaceId, nowMs: NOON_MS }) }
 }
 
 export async function memberOf(db: Database, workspaceId: string, { personId }: Rival): Promise<string> {

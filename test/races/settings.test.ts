@@ -3,13 +3,15 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { nanoUsd } from '../../src/base/money.ts'
-import { removeCaps, setCaps } from '../../src/control/cap.ts'
+import { changeOnRecord } from '../../src/control/acting.ts'
+import { removeCap, setCap } from '../../src/control/cap.ts'
 import { grantCredit } from '../../src/control/credit.ts'
 import { insertKey, makeKey } from '../../src/control/key.ts'
-import { createSeat, endSeat, setUseBalance } from '../../src/control/plan.ts'
-import { changePolicy } from '../../src/control/policy.ts'
-import { changeCalendar } from '../../src/control/workspace.ts'
+import { assignSeat, endAssignedSeat, switchUseBalance } from '../../src/control/seat-assignment.ts'
+import { testActing } from '../../src/control/test-instance.ts'
+import { updateWorkspace } from '../../src/control/workspace-settings.ts'
 import type { Plan } from '../../src/domain/catalog.ts'
+import { listCaps } from '../../src/store/cap.ts'
 import type { Database } from '../../src/store/database.ts'
 import { revokeKey } from '../../src/store/key.ts'
 import { forEachEngine } from '../support/engines.ts'
@@ -45,39 +47,43 @@ const PLAN: Plan = {
 async function changeSomething(db: Database, { workspaceId, memberId }: Buyer, random: Random): Promise<bigint> {
   const units = ['day', 'week', 'month'] as const
   const amount = nanoUsd(BigInt(1 + random.below(9)) * CENT)
+  const acting = testActing(NOON_MS)
   switch (random.below(6)) {
-    case 0:
-      await setCaps(db, { workspaceId, member: memberId }, new Map([[random.pick(units), amount]]), NOON_MS)
+    case 0: {
+      const cap = {
+        workspaceId,
+        scope: 'member',
+        subjectId: memberId,
+        unit: random.pick(units),
+        limit: amount,
+      } as const
+      await setCap(db, acting, cap)
       return 0n
+    }
     case 1:
-      // There may be none.
-      await removeCaps(db, { workspaceId, member: memberId }, units).catch(() => undefined)
+      for (const { id } of await listCaps(db, workspaceId)) await removeCap(db, acting, workspaceId, id)
       return 0n
     case 2:
-      await changeCalendar(db, workspaceId, {
+      await updateWorkspace(db, acting, workspaceId, {
         timeZone: random.pick(['UTC', 'Europe/Berlin', 'Asia/Kathmandu']),
         weekStart: 1 + random.below(7),
       })
       return 0n
     case 3: {
-      const seat = await createSeat(
-        db,
-        new Map([['go', PLAN]]),
-        { workspaceId, memberId, planId: 'go', useBalance: false },
-        NOON_MS,
-      )
-      await setUseBalance(db, workspaceId, seat.id, true)
-      await endSeat(db, workspaceId, seat.id, NOON_MS)
+      const request = { workspaceId, memberId, planId: 'go', useBalance: false }
+      const { id: seatId } = await assignSeat(db, acting, request, { plans: new Map([['go', PLAN]]), bound: 'none' })
+      await switchUseBalance(db, acting, { workspaceId, seatId, ownerId: null }, true)
+      await endAssignedSeat(db, acting, workspaceId, seatId)
       return 0n
     }
     case 4: {
       const key = makeKey({ memberId, name: 'more' }, { nowMs: NOON_MS, randomBytes })
-      await changePolicy(db, (sql) => insertKey(sql, workspaceId, key))
-      await changePolicy(db, (sql) => revokeKey(sql, key.id, NOON_MS))
+      await changeOnRecord(db, acting, (sql) => insertKey(sql, workspaceId, key))
+      await changeOnRecord(db, acting, (sql) => revokeKey(sql, key.id, NOON_MS))
       return 0n
     }
     default:
-      await grantCredit(db, { workspaceId, amount, note: 'more' }, NOON_MS)
+      await grantCredit(db, acting, { workspaceId, amount, note: 'more' })
       return amount
   }
 }

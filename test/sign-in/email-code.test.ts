@@ -7,6 +7,7 @@ import type { ControlPlane } from '../../src/control/control-plane.ts'
 import { askForCode, CODE_MS, MAX_CODE_TRIES, signInWithCode } from '../../src/control/sign-in/email-code.ts'
 import type { StartedSession } from '../../src/control/sign-in/session.ts'
 import { DEFAULT_SIGN_IN } from '../../src/domain/sign-in-config.ts'
+import type { Database } from '../../src/store/database.ts'
 import { describeWithPostgres, forEachEngine, type TestEngine } from '../support/engines.ts'
 import { prepareInstance, startInstance } from '../support/instance.ts'
 import { type Mailbox, startMailbox } from '../support/mailbox.ts'
@@ -151,6 +152,20 @@ forEachEngine((engine) => {
     const code = codeIn((await mailbox.mailTo('ann@example.com', 2)).text)
     moveTo(NOW_MS + 2 * CODE_MS - 1)
     assert.equal(await outcome(enter(control, { ...inTime, code })), 'signed in')
+  })
+
+  it('a wrong code is refused without waiting for the record of it', { timeout: 20_000 }, async (t) => {
+    const { controls, mailbox } = await openLocal(t, engine)
+    const [control] = controls as [ControlPlane]
+    await addAccount(control.database, 'ann@example.com')
+    const asked = await askForCode(control, { email: 'ann@example.com', address: ADDRESS })
+    await mailbox.mailTo('ann@example.com')
+    let writes = 0
+    const write: Database['write'] = (...work) =>
+      // The count of the attempt and that of the code; whatever comes after them never ends.
+      ++writes <= 2 ? control.database.write(...work) : new Promise(() => undefined)
+    const database = { ...control.database, write }
+    assert.equal(await outcome(enter({ ...control, database }, { ...asked, code: WRONG })), 'sign_in_failed')
   })
 
   it('only the newest code is good, and only where it was asked for', async (t) => {

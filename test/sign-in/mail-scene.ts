@@ -52,8 +52,9 @@ export function addPerson(
   try {
     const person = { id: `per_test${++serial}`, email: `test${serial}@example.com` }
     sql.run(
-      'INSERT INTO person (id, email, name, is_operator, password, disabled_at, created_at) VALUES (?, ?, ?, 0, ?, ?, ?)',
-      ...[person.id, person.email, `Test ${serial}`, password, isDisabled ? 1 : null, Date.now()],
+      'INSERT INTO person (id, email, name, is_operator, password, disabled_at, created_at, email_proved_at)' +
+        ' VALUES (?, ?, ?, 0, ?, ?, ?, ?)',
+      ...[person.id, person.email, `Test ${serial}`, password, isDisabled ? 1 : null, Date.now(), Date.now()],
     )
     return person
   } finally {

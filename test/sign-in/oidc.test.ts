@@ -1,8 +1,11 @@
 /** Signing in at a real OpenID Connect provider. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
 import { newId } from '../../src/base/ids.ts'
+import { linkToPerson } from '../../src/control/sign-in/identity.ts'
 import type { Database } from '../../src/store/database.ts'
+import { insertIdentity } from '../../src/store/identity.ts'
 import { insertPerson } from '../../src/store/person.ts'
 import { forEachEngine } from '../support/engines.ts'
 import {
@@ -39,10 +42,14 @@ function addAccount(acme: TestIdentityProvider, id: string, more: object = {}): 
   acme.accounts.set(id, { email: `${id}@acme.example`, email_verified: true, name: `${id} of Acme`, ...more })
 }
 
-function addPerson(database: Database, email: string, password: string | null = null): Promise<string> {
+function addPerson(
+  database: Database,
+  email: string,
+  { password = null, isProved = true }: { readonly password?: string | null; readonly isProved?: boolean } = {},
+): Promise<string> {
   const id = newId('per', Date.now())
   return database.write(async (sql) => {
-    await insertPerson(sql, { id, email, name: 'Anna', isOperator: false, password }, Date.now())
+    await insertPerson(sql, { id, email, name: 'Anna', isOperator: false, password, isProved }, Date.now())
     return id
   })
 }
@@ -65,7 +72,7 @@ forEachEngine((engine) => {
       const entries = await database.all<{ action: string }>('SELECT action FROM audit_log ORDER BY seq')
       assert.deepEqual(
         entries.map(({ action }) => action),
-        ['person.create', 'identity.link', 'sign_in.succeeded', 'sign_in.succeeded'],
+        ['instance.set_up', 'person.create', 'identity.link', 'sign_in.succeeded', 'sign_in.succeeded'],
       )
     })
 
@@ -314,6 +321,63 @@ forEachEngine((engine) => {
       assert.equal((await anna.ask('DELETE /api/me/identities/acme')).status, 204)
       assert.equal((await anna.ask('DELETE /api/me/identities/acme')).status, 404)
       assertRefused(await browser('anna').signIn('acme'), 'email_in_use')
+    })
+
+    it('is refused when the session in which it began was ended while the provider was asked', async (t) => {
+      const database = await engine.openDatabase(t)
+      const { browser, control } = await startScene(t, database)
+      assertEntered(await browser('anna').signIn('acme'))
+      const [session] = await database.all<{ id: string; person_id: string }>('SELECT id, person_id FROM session')
+      const [provider] = control.signIn().providers
+      assert.ok(session && provider)
+      const identity = {
+        ...{ issuer: 'https://elsewhere.example', subject: 'anna', email: null, isEmailVerified: false },
+        ...{ name: null, hostedDomain: null, groups: null },
+      }
+      const arrival = { provider: { ...provider, issuer: identity.issuer }, identity, oldToken: null }
+      const acting = {
+        actor: { kind: 'person', id: session.person_id },
+        ...{ nowMs: Date.now(), requestId: null, trailKey: 'x', randomBytes },
+      } as const
+      const link = (): Promise<void> =>
+        linkToPerson(control, acting, { arrival, personId: session.person_id, sessionId: session.id })
+      await database.run('UPDATE session SET ended_at = 1')
+      await assert.rejects(link, { code: 'sign_in_required' })
+      await database.run('UPDATE session SET ended_at = NULL')
+      await link()
+    })
+
+    it('by its verified address takes over an account that nobody has proved, and whoever had it is out', async (t) => {
+      const database = await engine.openDatabase(t)
+      const { browser, acme, url } = await startScene(t, database)
+      const password = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA'
+      const id = await addPerson(database, 'anna@acme.example', { password, isProved: false })
+      await database.write((sql) =>
+        insertIdentity(sql, { issuer: 'https://id.example', subject: 'eve', personId: id }, 0),
+      )
+      addAccount(acme, 'anna', { email_verified: false })
+      assertRefused(await browser('anna').signIn('acme'), 'unverified_email')
+      addAccount(acme, 'anna')
+      await database.run('UPDATE person SET is_operator = 1')
+      assertRefused(await browser('anna').signIn('acme'), 'email_in_use')
+      await database.run('UPDATE person SET is_operator = 0')
+      const anna = browser('anna')
+      assertEntered(await anna.signIn('acme'))
+      assert.equal((await anna.open(`${url}/api/session`)).body.person.id, id)
+      const [person] = await database.all<{ password: string | null; email_proved_at: bigint | null }>(
+        'SELECT password, email_proved_at FROM person',
+      )
+      assert.equal(person?.password, null)
+      assert.notEqual(person?.email_proved_at, null)
+      const identities = await database.all<{ issuer: string }>('SELECT issuer FROM identity')
+      assert.deepEqual(
+        identities.map(({ issuer }) => issuer),
+        [acme.issuer],
+      )
+      await database.run('UPDATE person SET password = ?', password)
+      assertEntered(await browser('anna').signIn('acme'))
+      const [kept] = await database.all<{ password: string | null }>('SELECT password FROM person')
+      assert.equal(kept?.password, password, 'once')
     })
 
     it('by address alone takes an account that nobody could sign in to', async (t) => {

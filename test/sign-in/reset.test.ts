@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
 import { AppError } from '../../src/base/errors.ts'
 import type { ControlPlane } from '../../src/control/control-plane.ts'
+import { changePassword, signInWithPassword } from '../../src/control/sign-in/account.ts'
 import { hashPassword } from '../../src/control/sign-in/password.ts'
-import { askForReset, finishReset, RESET_MS } from '../../src/control/sign-in/password-reset.ts'
+import { askForReset, finishReset, MAX_LINKS, RESET_MS } from '../../src/control/sign-in/password-reset.ts'
 import { DEFAULT_SIGN_IN } from '../../src/domain/sign-in-config.ts'
 import { forEachEngine, type TestEngine } from '../support/engines.ts'
 import { type Mailbox, startMailbox } from '../support/mailbox.ts'
@@ -119,7 +120,7 @@ function outcomeOf(control: ControlPlane, token: string): Promise<string> {
 }
 
 forEachEngine((engine) => {
-  it('a link is good for half an hour, and only the newest', async (t) => {
+  it('links are good for half an hour, and until one of them is used', async (t) => {
     const { controls, mailbox, moveTo } = await openLocal(t, engine)
     const [control] = controls as [ControlPlane]
     const late = await sendLink(control, mailbox, 1)
@@ -128,8 +129,57 @@ forEachEngine((engine) => {
     const older = await sendLink(control, mailbox, 2)
     const newer = await sendLink(control, mailbox, 3)
     moveTo(NOW_MS + 2 * RESET_MS - 1)
-    assert.equal(await outcomeOf(control, older), 'sign_in_failed')
-    assert.equal(await outcomeOf(control, newer), 'changed')
+    assert.equal(await outcomeOf(control, older), 'changed')
+    assert.equal(await outcomeOf(control, newer), 'sign_in_failed')
+  })
+
+  it('whatever strangers ask for, from wherever: the owner gets a link, and can use it where others are kept waiting', async (t) => {
+    const { controls, mailbox, moveTo } = await openLocal(t, engine)
+    const [control] = controls as [ControlPlane]
+    const email = 'ann@example.com'
+    const mine = await sendLink(control, mailbox, 1)
+    for (let n = 0; n < 100; n++) await askForReset(control, { email, address: `198.51.100.${n}` })
+    await mailbox.mailTo(email, MAX_LINKS)
+    await askForReset(control, { email: 'bea@example.com', address: ADDRESS })
+    assert.equal(mailbox.mails.length, MAX_LINKS, 'nobody fills a mailbox')
+    const asking = Array.from({ length: 60 }, () => askForReset(control, { email, address: ADDRESS }))
+    const asked = await Promise.allSettled(asking)
+    assert.ok(asked.some(({ status }) => status === 'rejected'))
+    assert.equal(await outcomeOf(control, 'A'.repeat(43)), 'rate_limited')
+    assert.equal(await outcomeOf(control, mine), 'changed')
+    moveTo(NOW_MS + RESET_MS / 2)
+    await askForReset(control, { email, address: '203.0.113.1' })
+    assert.equal(await outcomeOf(control, tokenIn((await mailbox.mailTo(email, MAX_LINKS + 2)).text)), 'changed')
+  })
+
+  it('a right link takes back what asking for it has counted', async (t) => {
+    const { controls, mailbox, moveTo } = await openLocal(t, engine)
+    const [control] = controls as [ControlPlane]
+    for (let n = 0; n < 60; n++) {
+      moveTo(NOW_MS + n)
+      assert.equal(await outcomeOf(control, await sendLink(control, mailbox, 2 * n + 1)), 'changed', `${n}`)
+      await mailbox.mailTo('ann@example.com', 2 * n + 2)
+    }
+  })
+
+  it('a password that was changed ends the links that are open', async (t) => {
+    const { controls, mailbox } = await openLocal(t, engine)
+    const [control] = controls as [ControlPlane]
+    const token = await sendLink(control, mailbox, 1)
+    const signIn = { email: 'ann@example.com', password: OLD, address: ADDRESS, oldToken: null }
+    const session = await signInWithPassword(control, actingAt(NOW_MS), signIn)
+    const own = { personId: session.personId, sessionId: session.id, authenticatedAtMs: NOW_MS }
+    const change = { own, current: OLD, next: 'one more good password', address: ADDRESS }
+    await changePassword(control, actingAt(NOW_MS), change)
+    assert.equal(await outcomeOf(control, token), 'sign_in_failed')
+  })
+
+  it('two links that are used at once in two processes set one password, and neither waits for the other', async (t) => {
+    const { controls, mailbox } = await openLocal(t, engine)
+    const [first, second] = controls as [ControlPlane, ControlPlane]
+    const tokens = [await sendLink(first, mailbox, 1), await sendLink(second, mailbox, 2)] as const
+    const outcomes = await Promise.all([outcomeOf(first, tokens[0]), outcomeOf(second, tokens[1])])
+    assert.deepEqual(outcomes.toSorted(), ['changed', 'sign_in_failed'])
   })
 
   it('of those who use a link at once in two processes one sets the password', async (t) => {

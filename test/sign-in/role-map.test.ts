@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
+import type { Acting } from '../../src/control/acting.ts'
+import { updateMember } from '../../src/control/member.ts'
 import { createWorkspace } from '../../src/control/workspace-settings.ts'
 import { formatKey, hashKey } from '../../src/domain/api-key.ts'
 import type { Database } from '../../src/store/database.ts'
@@ -31,15 +33,15 @@ const ROLES = {
   workspaces: { default: { admins: ['leads'], members: ['staff'] }, alpha: { members: ['alpha'] } },
 }
 
+function acting(): Acting {
+  return { actor: { kind: 'shell', id: null }, nowMs: Date.now(), requestId: null, trailKey: 'x', randomBytes }
+}
+
 async function startScene(t: TestContext, database: Database): Promise<Scene> {
   const world = await startIdentityWorld(t, database)
   const acme = await startIdentityProvider(t, { redirectUri: `${world.url}/api/sign-in/acme/callback` })
   const { issuer, clientId, clientSecret } = acme
-  const acting = {
-    actor: { kind: 'shell', id: null },
-    ...{ nowMs: Date.now(), requestId: null, trailKey: 'x', randomBytes },
-  } as const
-  const alpha = await createWorkspace(database, acting, { name: 'alpha', adminId: null })
+  const alpha = await createWorkspace(database, acting(), { name: 'alpha', adminId: null })
   await world.signIn('local', { isOperator: true, role: 'admin' })
   const configure = (roles: object): void =>
     world.configure({
@@ -146,6 +148,38 @@ forEachEngine((engine) => {
       const { roles, isOperator } = await arrive('anna', ['staff'])
       assert.deepEqual([roles, isOperator], [{ default: 'admin', alpha: 'member' }, true])
       assert.deepEqual((await arrive('anna', [])).roles, { default: 'admin', alpha: 'member' })
+    })
+
+    it('that raised a member who was there before gives its role back when the groups go, with its keys', async (t) => {
+      const database = await engine.openDatabase(t)
+      const scene = await startScene(t, database)
+      const { arrive, workspaceId } = scene
+      const { personId } = await arrive('anna', [])
+      const insert =
+        "INSERT INTO member (id, workspace_id, person_id, name, role, created_at) VALUES ('mem_a', ?, ?, 'anna', 'member', 0)"
+      await database.run(insert, workspaceId, personId)
+      const key = await makeKey(scene, personId)
+      for (const groups of [[], ['staff']]) {
+        assert.deepEqual((await arrive('anna', ['leads'])).roles, { default: 'admin' })
+        assert.deepEqual((await arrive('anna', groups)).roles, { default: 'member' })
+        assert.deepEqual((await arrive('anna', [])).roles, { default: 'member' })
+      }
+      assert.equal((await loadKeyOwner(database, hashKey(key)))?.revoked, false)
+    })
+
+    it('does not touch what an admin has set since by hand', async (t) => {
+      const database = await engine.openDatabase(t)
+      const { arrive, workspaceId } = await startScene(t, database)
+      const { personId } = await arrive('anna', ['leads'])
+      const member = await database.get<{ id: string }>('SELECT id FROM member WHERE person_id = ?', personId)
+      const place = { workspaceId, memberId: member?.id ?? '' }
+      await updateMember(database, acting(), place, { name: 'Anna' })
+      assert.deepEqual((await arrive('anna', ['staff'])).roles, { default: 'member' }, 'a name is no role')
+      await updateMember(database, acting(), place, { role: 'admin' })
+      assert.deepEqual((await arrive('anna', ['staff'])).roles, { default: 'admin' })
+      assert.deepEqual((await arrive('anna', [])).roles, { default: 'admin' })
+      await updateMember(database, acting(), place, { role: 'member' })
+      assert.deepEqual((await arrive('anna', [])).roles, { default: 'member' })
     })
 
     it('never takes the last operator nor the last admin of a workspace', async (t) => {

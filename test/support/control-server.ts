@@ -8,10 +8,11 @@ import { pino } from 'pino'
 import { createRouteTable, type RouteDefinition } from '../../src/api/routes.ts'
 import { createHttpServer } from '../../src/api/server.ts'
 import { createSealer } from '../../src/base/seal.ts'
+import { changeOnRecord } from '../../src/control/acting.ts'
 import type { ControlPlane } from '../../src/control/control-plane.ts'
-import { changePolicy } from '../../src/control/policy.ts'
 import { setUpInstance } from '../../src/control/setup.ts'
 import { csrfToken, startSession } from '../../src/control/sign-in/session.ts'
+import { testActing } from '../../src/control/test-instance.ts'
 import { formatKey, hashKey } from '../../src/domain/api-key.ts'
 import type { Catalog } from '../../src/domain/catalog.ts'
 import { parseTrustedProxies } from '../../src/domain/client-address.ts'
@@ -24,6 +25,8 @@ import { createUnderWay } from '../../src/gateway/under-way.ts'
 import type { Database } from '../../src/store/database.ts'
 import type { KeyScope } from '../../src/store/key.ts'
 import { insertPerson } from '../../src/store/person.ts'
+
+const TRAIL_KEY = 'the key of the trail'
 
 export interface ControlServerOptions {
   readonly routes: readonly RouteDefinition[]
@@ -58,7 +61,7 @@ export async function startControlServer(
   database: Database,
   { routes, config = {}, clock = Date.now, control: more = {} }: ControlServerOptions,
 ): Promise<ControlServer> {
-  const setup = await setUpInstance(database, { nowMs: clock(), randomBytes })
+  const setup = await setUpInstance(database, { nowMs: clock(), randomBytes, trailKey: TRAIL_KEY })
   assert.ok(setup.created, 'the database was not empty')
   const catalog: Catalog = buildForTest(config)
   const log = pino({ level: 'silent' })
@@ -66,7 +69,7 @@ export async function startControlServer(
   const control: ControlPlane = {
     ...{ database, clock, randomBytes, log, catalog: () => catalog, publicUrl: () => url },
     ...{ signIn: () => DEFAULT_SIGN_IN, settings: () => [], mail: () => null, sealer: createSealer(['k'.repeat(43)]) },
-    ...{ trailKey: 'the key of the trail', trailKeys: ['the key of the trail'] },
+    ...{ trailKey: TRAIL_KEY, trailKeys: [TRAIL_KEY] },
     ...{ secret: 'the secret of the control plane' },
     ...more,
   }
@@ -103,7 +106,7 @@ async function signIn(
   const id = `per_${name}`
   const nowMs = clock()
   return await database.write(async (sql) => {
-    const person = { id, email: `${name}@example.com`, name, isOperator, password: null }
+    const person = { id, email: `${name}@example.com`, name, isOperator, password: null, isProved: true }
     await insertPerson(sql, person, nowMs)
     if (role) {
       await sql.run(
@@ -124,7 +127,7 @@ function makeKey(
 ): Promise<string> {
   const id = `test${serial++}`
   const key = formatKey(randomBytes(20))
-  return changePolicy(database, async (sql) => {
+  return changeOnRecord(database, testActing(), async (sql) => {
     await sql.run(
       'INSERT INTO member (id, workspace_id, name, role, created_at) VALUES (?, ?, ?, ?, ?)',
       ...[`mem_${id}`, workspaceId, id, role, Date.now()],

@@ -6,15 +6,14 @@ import { randomBytes } from 'node:crypto'
 import { AppError } from '../../src/base/errors.ts'
 import { parseUsd } from '../../src/base/money.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/base/time.ts'
-import type { Acting } from '../../src/control/acting.ts'
+import { type Acting, changeOnRecord } from '../../src/control/acting.ts'
 import { removeCap, setCap } from '../../src/control/cap.ts'
 import { grantCredit } from '../../src/control/credit.ts'
 import { acceptAsPerson, createInvite } from '../../src/control/invite.ts'
 import { insertKey, makeKey } from '../../src/control/key.ts'
 import { addServiceMember, removeMember } from '../../src/control/member.ts'
-import { changePolicy } from '../../src/control/policy.ts'
 import { endAssignedSeat, type SeatRequest, setAllowance } from '../../src/control/seat-assignment.ts'
-import { PLANS } from '../../src/control/test-instance.ts'
+import { PLANS, testActing } from '../../src/control/test-instance.ts'
 import { createWorkspace, updateWorkspace } from '../../src/control/workspace-settings.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertPersonMember } from '../../src/store/membership.ts'
@@ -70,12 +69,8 @@ export async function runAttack(db: Database, random: Random, assign: Assign): P
   }
 }
 
-function actingAt(nowMs: number): Acting {
-  return { actor: { kind: 'shell', id: null }, nowMs, requestId: null, trailKey: 'trail', randomBytes }
-}
-
 async function begin(db: Database, random: Random, assign: Assign, allowance: number): Promise<Attack> {
-  const acting = actingAt(MONDAY_MS)
+  const acting = testActing(MONDAY_MS)
   const n = serial++
   const [adminId, personId] = [`mem_admin${n}`, `per_guest${n}`]
   const { id: workspaceId } = await createWorkspace(db, acting, { name: `w${n}`, adminId: null })
@@ -86,7 +81,7 @@ async function begin(db: Database, random: Random, assign: Assign, allowance: nu
     const admin = { id: adminId, workspaceId, name: 'admin', role: 'admin', personId: `per_admin${n}` } as const
     await insertPersonMember(sql, admin, MONDAY_MS)
   })
-  await grantCredit(db, { workspaceId, amount: parseUsd(CREDIT), note: '' }, MONDAY_MS)
+  await grantCredit(db, acting, { workspaceId, amount: parseUsd(CREDIT), note: '' })
   await setAllowance(db, acting, { workspaceId, planId: 'go', seats: allowance }, PLANS)
   return {
     ...{ db, random, assign, workspaceId, personId, adminId, keys: [], nowMs: MONDAY_MS, plan: 0n, balance: 0n },
@@ -111,7 +106,7 @@ async function act(attack: Attack): Promise<void> {
     changeCalendar,
   ]
   try {
-    await random.pick(steps)(attack, actingAt(attack.nowMs))
+    await random.pick(steps)(attack, testActing(attack.nowMs))
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'internal') throw error
   }
@@ -142,9 +137,9 @@ async function changeMember({ db, random, workspaceId, personId, adminId }: Atta
   if (others.length > 0 && random.below(2) === 0) {
     await removeMember(db, acting, { workspaceId, memberId: random.pick(others).id })
   } else if (random.below(2) === 0) {
-    const invite = { workspaceId, email: null, role: 'member', invitedBy: adminId } as const
+    const invite = { workspaceId, email: null, role: 'member', invitedBy: adminId, isMailed: false } as const
     const { token } = await createInvite(db, acting, invite)
-    await acceptAsPerson(db, acting, { token, personId })
+    await acceptAsPerson(db, acting, { token, personId, sessionId: 'ses_none' })
   } else {
     await addServiceMember(db, acting, { workspaceId, name: 'bot', role: 'member' })
   }
@@ -166,7 +161,7 @@ async function changeKey(attack: Attack, acting: Acting): Promise<void> {
 
 async function addKey({ db, workspaceId, keys }: Attack, acting: Acting, memberId: string): Promise<void> {
   const made = makeKey({ memberId, name: 'k' }, { nowMs: acting.nowMs, randomBytes })
-  await changePolicy(db, (sql) => insertKey(sql, workspaceId, made))
+  await changeOnRecord(db, acting, (sql) => insertKey(sql, workspaceId, made))
   keys.push({ key: made.key, memberId })
 }
 

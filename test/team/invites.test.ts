@@ -107,6 +107,27 @@ describe('invitations', () => {
       await expectCode('not_found', call(NOBODY, 'POST', '/api/invites/preview', { token: late }))
     })
 
+    it('of an operator are good where it is a plain member or none, until it is no operator or disabled', async (t) => {
+      const database = await engine.openDatabase(t)
+      const team = await startTeam(t, database)
+      const { call, server } = team
+      const plain = await server.signIn('olga', { isOperator: true, role: 'member' })
+      const none = await server.signIn('omar', { isOperator: true })
+      const preview = async (who: Credentials): Promise<() => Promise<Answer>> => {
+        const { token } = await invite(team, who)
+        return () => call(NOBODY, 'POST', '/api/invites/preview', { token })
+      }
+      const looks = [await preview(plain), await preview(none)]
+      for (const look of looks) await expectStatus(201, look())
+      await expectStatus(201, accept(team, await server.signIn('bert'), (await invite(team, plain)).token))
+      await database.run('UPDATE person SET disabled_at = 1')
+      for (const look of looks) await expectCode('not_found', look())
+      await database.run('UPDATE person SET disabled_at = NULL')
+      for (const look of looks) await expectStatus(201, look())
+      await database.run('UPDATE person SET is_operator = 0')
+      for (const look of looks) await expectCode('not_found', look())
+    })
+
     it('make an account for who has none, and sign it in; never a second for one address', async (t) => {
       const team = await startTeam(t, await engine.openDatabase(t))
       const { call, server, database } = team
@@ -157,18 +178,24 @@ describe('invitations', () => {
       )
     })
 
-    it('are mailed to their address where mail leaves, and still shown to whoever made them', async (t) => {
+    it('are mailed to their address where mail leaves, and shown to nobody else', async (t) => {
       const mailbox = await startMailbox()
       t.after(() => mailbox.close())
       const mail = { url: mailbox.url, from: 'Zendo <zendo@example.com>' }
-      const { call, server } = await startTeam(t, await engine.openDatabase(t), { mail: () => mail })
+      const { call, server, pass } = await startTeam(t, await engine.openDatabase(t), { mail: () => mail })
       const anna = await server.signIn('anna', { role: 'admin' })
       const made = await expectStatus(201, call(anna, 'POST', 'invites', { email: 'dora@example.com' }))
-      assert.equal(made.mailed, true)
+      assert.deepEqual([made.mailed, made.link], [true, null])
       const { text } = await mailbox.mailTo('dora@example.com')
-      assert.ok(text.includes(String(made.link)) && text.includes('anna'), text)
-      assert.equal((await expectStatus(201, call(anna, 'POST', 'invites', {}))).mailed, false)
-      assert.equal(mailbox.mails.length, 1)
+      assert.match(text, /console\/invite#[\w-]{43}\n/)
+      assert.ok(text.includes('anna'), text)
+      pass(MINUTE_MS)
+      const renewed = await expectStatus(201, call(anna, 'POST', `invites/${made.id}/renew`))
+      assert.deepEqual([renewed.mailed, renewed.link], [true, null])
+      await mailbox.mailTo('dora@example.com', 2)
+      const open = await expectStatus(201, call(anna, 'POST', 'invites', {}))
+      assert.deepEqual([open.mailed, typeof open.link], [false, 'string'])
+      assert.equal(mailbox.mails.length, 2)
     })
 
     it('are told once: a call that is repeated by its key makes no second, and shows no link', async (t) => {

@@ -21,7 +21,7 @@ describe('members', () => {
       const own = listOf(await expectStatus(200, call(bert, 'GET', 'members')))
       assert.deepEqual(
         own.map(({ person }) => person),
-        [{ id: 'per_bert', email: 'bert@example.com', name: 'bert', is_disabled: false }],
+        [{ id: 'per_bert', email: 'bert@example.com', name: 'bert', is_disabled: false, address_proved: true }],
       )
       const hidden = await expectCode('not_found', call(bert, 'GET', 'members/mem_anna'))
       const absent = await expectCode('not_found', call(bert, 'GET', 'members/mem_none'))

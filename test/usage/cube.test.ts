@@ -220,6 +220,12 @@ forEachEngine((engine) => {
         ['mem_stranger'],
       )
       assert.equal((await world.get<UsageTotals>('/api/usage?member=mem_admin', 'member')).total.requests, 0)
+      const agents = await world.get<UsageTotals>('/api/usage?by=member', 'agent')
+      assert.deepEqual(
+        agents.rows.map(({ member }) => member),
+        ['mem_admin'],
+        "an admin's key for inference alone",
+      )
     })
 
     it('do not include what is under way', async (t) => {

@@ -112,6 +112,7 @@ forEachEngine((engine) => {
       assert.deepEqual(await members('member'), new Set([MEMBER.memberId]))
       assert.deepEqual(await members('stranger'), new Set(['mem_stranger']))
       assert.deepEqual(await members('admin'), new Set(['mem_admin', MEMBER.memberId]))
+      assert.deepEqual(await members('agent'), new Set(['mem_admin']), "an admin's key for inference alone")
     })
 
     it('of nothing has a head and an end', async (t) => {

@@ -9,7 +9,7 @@ import { formatKey } from '../../src/domain/api-key.ts'
 import type { Database } from '../../src/store/database.ts'
 import { allRequestsOf } from '../../src/store/request-list.ts'
 import { forEachEngine, type TestEngine } from '../support/engines.ts'
-import { fillBooks, MEMBER, MINE, randomFrom, SINCE_MS } from './books.ts'
+import { ADMIN, fillBooks, MEMBER, MINE, randomFrom, SINCE_MS } from './books.ts'
 import { type Page, type Person, startWorld, type World } from './world.ts'
 
 const REQUESTS = 900
@@ -196,6 +196,18 @@ forEachEngine((engine) => {
       assert.equal(shared.size, 0)
       assert.deepEqual(await readPages(world, 'member=mem_admin', 'member'), [])
       assert.deepEqual(await readPages(world, 'member=mem_admin', 'stranger'), [])
+    })
+
+    it("an admin's key without the scope to read sees what its own member did, and of one request no more", async (t) => {
+      const world = await createWorld(t, engine)
+      const all = await readPages(world, 'limit=200', 'admin')
+      const own = all.filter(({ member }) => member === ADMIN.memberId)
+      assert.ok(own.length > 0 && own.length < all.length)
+      assert.deepEqual(await readPages(world, 'limit=200', 'agent'), own)
+      for (const { id, member } of all.slice(0, 20)) {
+        const { status } = await world.fetch(`/api/requests/${id}`, 'agent')
+        assert.equal(status, member === ADMIN.memberId ? 200 : 404)
+      }
     })
 
     it('one request is shown with how its charge came about, to those who may see it; to others there is none', async (t) => {

@@ -1,4 +1,4 @@
-/** The reporting routes on a real socket over books that a test has filled, asked with the keys of three people. */
+/** The reporting routes on a real socket over books that a test has filled, asked with keys of three people. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,18 +16,20 @@ import type { Database } from '../../src/store/database.ts'
 import type { KeyOwner } from '../../src/store/key.ts'
 import { ADMIN, MEMBER, STRANGER, UNTIL_MS, ZONE } from './books.ts'
 
-export type Person = 'admin' | 'member' | 'stranger'
+/** `agent`: a key of the admin's for inference alone. */
+export type Person = 'admin' | 'member' | 'stranger' | 'agent'
 
 /** What is asked for in the tests is asked now: the week is over. */
 export const NOW_MS = UNTIL_MS + 60_000
 
 function ownerOf(person: Person): KeyOwner {
-  const ids = { admin: ADMIN, member: MEMBER, stranger: STRANGER }[person]
+  const ids = { admin: ADMIN, member: MEMBER, stranger: STRANGER, agent: ADMIN }[person]
   return {
     ...ids,
     ...{ role: person === 'member' ? 'member' : 'admin', balanceId: `acc_${ids.workspaceId}`, revoked: false },
     ...{ seats: [], caps: [], timeZone: ZONE, weekStart: 1, policy: DEFAULT_POLICY, credentials: [] },
-    ...{ expiresAtMs: null, isOrphaned: false, isBlocked: false, scopes: ['inference'], models: null, products: null },
+    ...{ expiresAtMs: null, isOrphaned: false, isBlocked: false, models: null, products: null },
+    ...{ scopes: person === 'agent' ? ['inference'] : ['inference', 'read'] },
     ...{ tags: [], personId: null, isOperator: false },
   }
 }

@@ -1,5 +1,5 @@
 /** Sends one mail over SMTP: plain text, one recipient, with a limit on every step. */
-import { createTransport } from 'nodemailer'
+import type { createTransport as CreateTransport } from 'nodemailer'
 import { SECOND_MS } from '../../base/time.ts'
 import {
   isMailAddress,
@@ -46,6 +46,8 @@ export async function sendThrough(
 ): Promise<void> {
   if (!isMailAddress(to)) throw new MailError('the recipient is no mail address')
   if (subject.length > MAX_SUBJECT_LENGTH || /\p{Cc}/u.test(subject)) throw new MailError('the subject is not one line')
+  // Loaded with the first mail: many instances send none, and it takes megabytes.
+  const { createTransport } = await import('nodemailer')
   const transport = createTransport(transportOptions(server))
   try {
     await transport.sendMail({
@@ -61,7 +63,7 @@ export async function sendThrough(
   }
 }
 
-function transportOptions({ host, port, tls, login }: MailServer): Parameters<typeof createTransport>[0] {
+function transportOptions({ host, port, tls, login }: MailServer): Parameters<typeof CreateTransport>[0] {
   return {
     ...{ host, port, secure: tls === 'from_start', requireTLS: tls === 'required', ignoreTLS: tls === 'off' },
     ...(login && { auth: { user: login.user, pass: login.password } }),

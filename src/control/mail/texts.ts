@@ -86,6 +86,19 @@ export function passkeyRemovedMail(to: string, host: string, name: string): Name
   )
 }
 
+export function accessRemovedMail(to: string, host: string): NamedMail {
+  return {
+    ...{ about: 'access_removed', to, subject: 'Your address was confirmed' },
+    text: lines(
+      `It is now known that the account at ${host} with this address is yours. Nobody had shown that before, so every`,
+      'way into it from earlier was removed: its password, passkeys, linked accounts, sessions and API keys.',
+      '',
+      'If you used some of them yourself, set them up again. If not, somebody else had made the account: look at what it',
+      'is a member of, and tell whoever runs the gateway.',
+    ),
+  }
+}
+
 function notice(to: string, about: string, subject: string, sentence: string, name?: string): NamedMail {
   return {
     ...{ about, to, subject },

@@ -3,6 +3,7 @@
  * that the browser had before is over, and both the success and the failure stand in the audit log.
  */
 import { AppError } from '../../base/errors.ts'
+import { endChallenges } from '../../store/challenge.ts'
 import { type Database, reasonOf, type Sql } from '../../store/database.ts'
 import { findPersonByEmail, loadPerson, lockPerson, type Person, setPassword } from '../../store/person.ts'
 import { touchRevision } from '../../store/revision.ts'
@@ -62,7 +63,7 @@ interface Failure {
  * Puts on record that somebody could not prove to be a person; null for nobody who is known. It writes either way, so
  * that the next request is kept waiting either way.
  */
-export async function noteFailure(db: Database, acting: Acting, { personId, method, attempt }: Failure): Promise<void> {
+async function noteFailure(db: Database, acting: Acting, { personId, method, attempt }: Failure): Promise<void> {
   await db.write(async (sql) => {
     await touchRevision(sql)
     if (personId === null || !isStep(attempt)) return
@@ -74,7 +75,7 @@ export async function noteFailure(db: Database, acting: Acting, { personId, meth
 }
 
 /** Behind the answer: the time that a line on record takes would tell that there is such an account. */
-function noteFailureLater({ database, log }: ControlPlane, acting: Acting, failure: Failure): void {
+export function noteFailureLater({ database, log }: ControlPlane, acting: Acting, failure: Failure): void {
   setImmediate(() => {
     noteFailure(database, acting, failure).catch((error: unknown) =>
       log.error({ cause: reasonOf(error) }, 'a sign-in that failed could not be put on record'),
@@ -224,6 +225,7 @@ async function replacePassword(
 ): Promise<StartedSession> {
   const { personId, sessionId } = own
   await setPassword(sql, personId, password)
+  await endChallenges(sql, 'password_reset', personId, acting.nowMs)
   const ended = await endSessions(sql, personId, acting.nowMs, sessionId)
   const session = await renewProof(sql, own, acting)
   if (!session) throw sessionEnded()
@@ -234,6 +236,7 @@ async function replacePassword(
   return session
 }
 
-function sessionEnded(): AppError {
+/** The request was let in by it; it is over. */
+export function sessionEnded(): AppError {
   return new AppError('sign_in_required', 'This session was ended. Sign in again.')
 }

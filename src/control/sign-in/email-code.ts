@@ -10,13 +10,14 @@ import { type Challenge, insertChallenge, loadChallenge, takeChallenge, tryChall
 import type { Sql } from '../../store/database.ts'
 import { endEmailCodes } from '../../store/email-code.ts'
 import { findPersonByEmail, insertPerson, type Person } from '../../store/person.ts'
-import { touchRevision } from '../../store/revision.ts'
+import { bumpRevision, touchRevision } from '../../store/revision.ts'
 import type { Acting, Change } from '../acting.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import type { RandomBytes } from '../instance.ts'
 import { postMail, requireMail } from '../mail/outbox.ts'
 import { emailCodeMail, hostOf } from '../mail/texts.ts'
-import { enter, noteFailure } from './account.ts'
+import { enter, noteFailureLater } from './account.ts'
+import { type AddressProof, proveAddress, tellOfProof } from './address-proof.ts'
 import { hashToken, type StartedSession } from './session.ts'
 import { beginAttempt, passAttempt } from './throttle.ts'
 
@@ -77,6 +78,11 @@ export interface SignedIn extends StartedSession {
   readonly personId: string
 }
 
+/** Not null where this was the first proof that the address is the account's own. */
+export interface SignedInByCode extends SignedIn {
+  readonly proof: AddressProof | null
+}
+
 export interface CodeAnswer {
   readonly challenge: string
   readonly code: string
@@ -90,7 +96,7 @@ export async function signInWithCode(
   control: ControlPlane,
   acting: Acting,
   { challenge, code, address, oldToken }: CodeAnswer,
-): Promise<SignedIn> {
+): Promise<SignedInByCode> {
   requireMail(control)
   const { database, secret } = control
   const { nowMs } = acting
@@ -103,17 +109,28 @@ export async function signInWithCode(
     tryChallenge(sql, hash, 'email_code', { nowMs, maxTries: MAX_CODE_TRIES }),
   )
   if (!tried || !isSame(payloadOf(tried).code, codeHash(secret, challenge, normalCode(code)))) {
-    await noteFailure(database, acting, { personId: asked?.personId ?? null, method: 'email', attempt })
+    noteFailureLater(control, acting, { personId: asked?.personId ?? null, method: 'email', attempt })
     throw codeRefused()
   }
-  return await database.write(async (sql) => {
+  const session = await database.write(async (sql) => {
+    // Keys end with the first proof, which every process must hear; the revision comes before all other locks.
+    if (!(await isProved(sql, payloadOf(tried).email))) await bumpRevision(sql)
     if (!(await takeChallenge(sql, hash, 'email_code', nowMs))) throw codeRefused()
     // The one that asked for the code was meant as well: many who sign in from one address do not slow each other down.
     await passAttempt(sql, { ...attempt, accountSubject: null, placeSubject: null }, nowMs)
+    await passAttempt(sql, attempt, nowMs)
     const found = await findOrMake(sql, control, tried, nowMs)
-    const session = await enter(sql, acting, { ...found, method: 'email', attempt, oldToken })
-    return { ...session, personId: found.personId }
+    const proof = await proveAddress(sql, acting, found.personId)
+    const session = await enter(sql, acting, { ...found, method: 'email', attempt: null, oldToken })
+    return { ...session, personId: found.personId, proof }
   })
+  tellOfProof(control, session.proof)
+  return session
+}
+
+async function isProved(sql: Sql, email: string): Promise<boolean> {
+  const person = await findPersonByEmail(sql, email)
+  return person !== undefined && person.emailProvedAtMs !== null
 }
 
 /** The person who has the address; where anybody may make an account, a new one. */
@@ -132,7 +149,7 @@ async function findOrMake(
   if (challenge.personId !== null || !isOpen(control)) throw codeRefused()
   const id = newId('per', nowMs)
   const name = email.slice(0, email.lastIndexOf('@')).slice(0, MAX_NAME_LENGTH)
-  await insertPerson(sql, { id, email, name, isOperator: false, password: null }, nowMs)
+  await insertPerson(sql, { id, email, name, isOperator: false, password: null, isProved: true }, nowMs)
   return { personId: id, change: { action: 'person.register', workspaceId: null, target: id, after: { email } } }
 }
 

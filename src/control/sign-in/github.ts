@@ -2,11 +2,11 @@
  * Signing in at GitHub, which has OAuth 2.0 and no ID token: who it is says its API, to the token that this server itself
  * got for the code. The id of the account identifies, never its name, which can be given up and taken by another.
  */
-import * as client from 'openid-client'
+import type * as OpenId from 'openid-client'
 import { z } from 'zod'
 import type { IdentityProvider } from '../../domain/sign-in-config.ts'
 import type { ProvenIdentity, RoundTrip } from './oidc.ts'
-import { fetchFrom, PROVIDER_TIMEOUT_SECONDS, providerFailure } from './provider-fetch.ts'
+import { fetchFrom, openIdClient, PROVIDER_TIMEOUT_SECONDS, providerFailure } from './provider-fetch.ts'
 
 const API_VERSION = '2022-11-28'
 
@@ -15,7 +15,8 @@ const addresses = z.array(z.object({ email: z.string(), primary: z.boolean(), ve
 
 /** Where to send the browser. */
 export async function beginGithub(provider: IdentityProvider, trip: RoundTrip): Promise<URL> {
-  return client.buildAuthorizationUrl(configurationOf(provider), {
+  const client = await openIdClient()
+  return client.buildAuthorizationUrl(configurationOf(client, provider), {
     ...{ redirect_uri: trip.redirectUri, scope: provider.scopes.join(' '), state: trip.state },
     ...{ code_challenge: await client.calculatePKCECodeChallenge(trip.verifier), code_challenge_method: 'S256' },
   })
@@ -28,7 +29,8 @@ export async function finishGithub(
   callback: URL,
 ): Promise<ProvenIdentity> {
   try {
-    const tokens = await client.authorizationCodeGrant(configurationOf(provider), callback, {
+    const client = await openIdClient()
+    const tokens = await client.authorizationCodeGrant(configurationOf(client, provider), callback, {
       expectedState: trip.state,
       pkceCodeVerifier: trip.verifier,
     })
@@ -51,7 +53,7 @@ export async function finishGithub(
   }
 }
 
-function configurationOf(provider: IdentityProvider): client.Configuration {
+function configurationOf(client: typeof OpenId, provider: IdentityProvider): OpenId.Configuration {
   const { issuer, clientId, clientSecret } = provider
   const at = (path: string): string => `${issuer.replace(/\/+$/, '')}/login/oauth/${path}`
   const metadata = { issuer, authorization_endpoint: at('authorize'), token_endpoint: at('access_token') }

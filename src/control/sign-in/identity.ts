@@ -5,7 +5,7 @@
 import { AppError } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import { email as emailShape } from '../../contract/shapes.ts'
-import type { IdentityProvider, RoleMap } from '../../domain/sign-in-config.ts'
+import type { IdentityProvider } from '../../domain/sign-in-config.ts'
 import type { Sql } from '../../store/database.ts'
 import {
   countProofs,
@@ -16,11 +16,13 @@ import {
   listIdentities,
 } from '../../store/identity.ts'
 import { findPersonByEmail, insertPerson, lockPerson, type Person } from '../../store/person.ts'
+import { loadSession } from '../../store/session.ts'
 import { type Acting, changeOnRecord, type Put, putOnRecord } from '../acting.ts'
 import type { ControlPlane } from '../control-plane.ts'
-import { enter } from './account.ts'
+import { enter, sessionEnded } from './account.ts'
+import { type AddressProof, proveAddress, tellOfProof } from './address-proof.ts'
 import type { ProvenIdentity } from './oidc.ts'
-import { applyRoles, type MappedPerson, planRoles } from './role-map.ts'
+import { applyRoles, type MappedPerson, planRoles, withoutGroups } from './role-map.ts'
 import type { StartedSession } from './session.ts'
 
 /** Why somebody who proved an identity is not let in. */
@@ -50,11 +52,15 @@ export async function signInWithIdentity(
   arrival: Arrival,
 ): Promise<StartedSession> {
   const { database } = control
-  const session =
-    (await database.write((sql) => enterUnchanged(sql, acting, arrival))) ??
-    (await changeOnRecord(database, acting, (sql, put) => enterChanged(sql, put, { control, acting, arrival })))
-  if (!('reason' in session)) return session
-  const { reason, personId } = session
+  const session = await database.write((sql) => enterUnchanged(sql, acting, arrival))
+  if (session) return session
+  const scene = { control, acting, arrival }
+  const entered = await changeOnRecord(database, acting, (sql, put) => enterChanged(sql, put, scene))
+  if (!('reason' in entered)) {
+    tellOfProof(control, entered.proof)
+    return entered.session
+  }
+  const { reason, personId } = entered
   if (personId !== null) {
     const { id, issuer } = arrival.provider
     const after = { method: 'oidc', provider: id, issuer, reason }
@@ -76,7 +82,9 @@ async function enterUnchanged(sql: Sql, acting: Acting, arrival: Arrival): Promi
   const known = await findIdentity(sql, identity.issuer, identity.subject)
   if (!known || checkAddress(provider, identity) !== null) return null
   const person = await lockPerson(sql, known.personId)
-  if (!person || person.disabledAtMs !== null) return null
+  if (!person || person.disabledAtMs !== null || provesAddress(identity, person)) return null
+  // Unlinked while this waited for the person.
+  if ((await findIdentity(sql, identity.issuer, identity.subject))?.personId !== person.id) return null
   const mapped = mappedPerson(provider, identity, person)
   if (mapped && (await planRoles(sql, mapped)).length > 0) return null
   return await enter(sql, acting, { personId: person.id, method: 'oidc', attempt: null, oldToken })
@@ -88,14 +96,26 @@ interface Scene {
   readonly arrival: Arrival
 }
 
-async function enterChanged(sql: Sql, put: Put, scene: Scene): Promise<StartedSession | Refused> {
+interface Entered {
+  readonly session: StartedSession
+  readonly proof: AddressProof | null
+}
+
+async function enterChanged(sql: Sql, put: Put, scene: Scene): Promise<Entered | Refused> {
   const { acting, arrival } = scene
   const { provider, identity, oldToken } = arrival
   const found = await findAccount(sql, put, scene)
   if ('reason' in found) return found
+  const proof = provesAddress(identity, found) ? await proveAddress(sql, acting, found.id, { identity }) : null
   const mapped = mappedPerson(provider, identity, found)
   if (mapped) await applyRoles(sql, put, { person: mapped, acting }, await planRoles(sql, mapped))
-  return await enter(sql, acting, { personId: found.id, method: 'oidc', attempt: null, oldToken })
+  const session = await enter(sql, acting, { personId: found.id, method: 'oidc', attempt: null, oldToken })
+  return { session, proof }
+}
+
+/** For the first time that anything does. */
+function provesAddress(identity: ProvenIdentity, { email, emailProvedAtMs }: Person): boolean {
+  return emailProvedAtMs === null && verifiedEmail(identity) === email
 }
 
 /** Found by the identity, or by an address that counts, or made; locked in any case. */
@@ -120,8 +140,12 @@ async function matchAddress(sql: Sql, put: Put, scene: Scene): Promise<Person | 
   const person = (await lockPerson(sql, found.id)) ?? found
   if (person.disabledAtMs !== null) return person
   const { hasPassword, passkeys, identities } = await countProofs(sql, person.id)
-  // Whoever got hold of somebody's address at a provider must not get hold of the account here.
-  if (hasPassword || passkeys > 0 || identities > 0) return { reason: 'email_in_use', personId: person.id }
+  // Whoever got hold of somebody's address at a provider must not get hold of the account here; but one that nobody has
+  // proved is whose the address is, unless it runs the instance.
+  const isSettled = person.emailProvedAtMs !== null || person.isOperator
+  if (isSettled && (hasPassword || passkeys > 0 || identities > 0)) {
+    return { reason: 'email_in_use', personId: person.id }
+  }
   await link(sql, put, scene, person.id)
   return person
 }
@@ -133,7 +157,7 @@ async function makeAccount(sql: Sql, put: Put, scene: Scene, email: string): Pro
   if (!isWelcome && !(await hasOpenInvite(sql, email, acting.nowMs))) return { reason: 'no_account', personId: null }
   const id = newId('per', acting.nowMs)
   const name = nameOf(identity, email)
-  await insertPerson(sql, { id, email, name, isOperator: false, password: null }, acting.nowMs)
+  await insertPerson(sql, { id, email, name, isOperator: false, password: null, isProved: true }, acting.nowMs)
   await put({ action: 'person.create', workspaceId: null, target: id, after: { email, name, provider: provider.id } })
   await link(sql, put, scene, id)
   return await lockPerson(sql, id)
@@ -145,13 +169,20 @@ async function link(sql: Sql, put: Put, { acting, arrival }: Scene, personId: st
   await put({ action: 'identity.link', workspaceId: null, target: personId, after: { issuer, subject } })
 }
 
+/** Who links an identity, signed in as what. */
+export interface Linking {
+  readonly personId: string
+  readonly sessionId: string
+}
+
 /**
- * Links an identity to a person who is signed in and proved both. @throws AppError sign_in_failed, conflict
+ * Links an identity to a person who is signed in and proved both.
+ * @throws AppError sign_in_failed; sign_in_required when the session was ended meanwhile
  */
 export function linkToPerson(
   control: ControlPlane,
   acting: Acting,
-  { arrival, personId }: { readonly arrival: Arrival; readonly personId: string },
+  { arrival, personId, sessionId }: { readonly arrival: Arrival } & Linking,
 ): Promise<void> {
   const { provider, identity } = arrival
   return changeOnRecord(control.database, acting, async (sql, put) => {
@@ -159,6 +190,7 @@ export function linkToPerson(
     if (reason) throw refuse(provider, reason)
     const person = await lockPerson(sql, personId)
     if (!person || person.disabledAtMs !== null) throw refuse(provider, 'disabled')
+    if (!(await loadSession(sql, personId, sessionId))) throw sessionEnded()
     const known = await findIdentity(sql, identity.issuer, identity.subject)
     if (known?.personId === personId) return
     if (known) throw refuse(provider, 'linked_elsewhere')
@@ -167,8 +199,6 @@ export function linkToPerson(
     await link(sql, put, { control, acting, arrival }, personId)
   })
 }
-
-const NO_ROLES: RoleMap = { claim: '', operators: [], workspaces: [] }
 
 /** What its role map gave goes with it. @throws AppError not_found; conflict for the last way in */
 export function unlinkIdentity(
@@ -187,7 +217,7 @@ export function unlinkIdentity(
     }
     await put({ action: 'identity.unlink', workspaceId: null, target: personId, before: { issuer } })
     // Nobody would ever look again at the groups that these came from.
-    const mapped = { personId, name: person?.name ?? '', issuer, map: NO_ROLES, groups: [] }
+    const mapped = withoutGroups({ personId, name: person?.name ?? '', issuer })
     await applyRoles(sql, put, { person: mapped, acting }, await planRoles(sql, mapped))
   })
 }

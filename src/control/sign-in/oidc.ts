@@ -3,9 +3,9 @@
  * the issuer in the answer (RFC 9207), and a signed ID token of exactly this provider, for exactly this client. The
  * checks are those of `openid-client`; which are asked for stands here.
  */
-import * as client from 'openid-client'
+import type * as OpenId from 'openid-client'
 import type { IdentityProvider } from '../../domain/sign-in-config.ts'
-import { checkAddress, fetchFrom, PROVIDER_TIMEOUT_SECONDS, providerFailure } from './provider-fetch.ts'
+import { checkAddress, fetchFrom, openIdClient, PROVIDER_TIMEOUT_SECONDS, providerFailure } from './provider-fetch.ts'
 
 /** One way to a provider and back. All of it is random but the address. */
 export interface RoundTrip {
@@ -37,12 +37,13 @@ type Claims = Readonly<Record<string, unknown>>
 const METADATA_MS = 5 * 60_000
 const known = new WeakMap<
   IdentityProvider,
-  { readonly atMs: number; readonly metadata: Promise<client.ServerMetadata> }
+  { readonly atMs: number; readonly metadata: Promise<OpenId.ServerMetadata> }
 >()
 
 /** Where to send the browser. @throws AppError upstream_unavailable, sign_in_failed */
 export async function beginOidc(provider: IdentityProvider, trip: RoundTrip, nowMs: number): Promise<URL> {
   try {
+    const client = await openIdClient()
     const config = await configurationOf(provider, nowMs)
     const url = client.buildAuthorizationUrl(config, {
       ...{ redirect_uri: trip.redirectUri, scope: provider.scopes.join(' '), state: trip.state, nonce: trip.nonce },
@@ -62,6 +63,7 @@ export async function finishOidc(
   nowMs: number,
 ): Promise<ProvenIdentity> {
   try {
+    const client = await openIdClient()
     const config = await configurationOf(provider, nowMs)
     const tokens = await client.authorizationCodeGrant(config, callback, {
       ...{ expectedState: trip.state, expectedNonce: trip.nonce, pkceCodeVerifier: trip.verifier },
@@ -75,7 +77,8 @@ export async function finishOidc(
   }
 }
 
-async function configurationOf(provider: IdentityProvider, nowMs: number): Promise<client.Configuration> {
+async function configurationOf(provider: IdentityProvider, nowMs: number): Promise<OpenId.Configuration> {
+  const client = await openIdClient()
   const { clientId, clientSecret } = provider
   const metadata = await metadataOf(provider, nowMs)
   const methods = metadata.code_challenge_methods_supported
@@ -92,7 +95,7 @@ async function configurationOf(provider: IdentityProvider, nowMs: number): Promi
   return config
 }
 
-function metadataOf(provider: IdentityProvider, nowMs: number): Promise<client.ServerMetadata> {
+function metadataOf(provider: IdentityProvider, nowMs: number): Promise<OpenId.ServerMetadata> {
   const found = known.get(provider)
   if (found && nowMs - found.atMs < METADATA_MS) return found.metadata
   const metadata = discover(provider)
@@ -102,7 +105,8 @@ function metadataOf(provider: IdentityProvider, nowMs: number): Promise<client.S
   return metadata
 }
 
-async function discover(provider: IdentityProvider): Promise<client.ServerMetadata> {
+async function discover(provider: IdentityProvider): Promise<OpenId.ServerMetadata> {
+  const client = await openIdClient()
   const issuer = new URL(provider.issuer)
   const config = await client.discovery(issuer, provider.clientId, undefined, client.None(), {
     ...{ timeout: PROVIDER_TIMEOUT_SECONDS, [client.customFetch]: fetchFrom(provider) },
@@ -114,14 +118,15 @@ async function discover(provider: IdentityProvider): Promise<client.ServerMetada
 /** The ID token is signed and wins; what it does not hold is looked up, and must be about the same person. */
 async function completeClaims(
   { roles }: IdentityProvider,
-  config: client.Configuration,
+  config: OpenId.Configuration,
   accessToken: string,
-  idToken: client.IDToken,
+  idToken: OpenId.IDToken,
 ): Promise<Claims & { readonly iss: string; readonly sub: string }> {
   const hasAddress = 'email' in idToken && 'email_verified' in idToken
   const hasGroups = roles === null || findClaim(idToken, roles.claim) !== undefined
   const isWhole = hasAddress && hasGroups && 'name' in idToken
   if (isWhole || config.serverMetadata().userinfo_endpoint === undefined) return idToken
+  const client = await openIdClient()
   const more = await client.fetchUserInfo(config, accessToken, idToken.sub)
   // An address and whether it is verified belong together: never one from here and the other from there.
   const { email, email_verified } = hasAddress ? idToken : more

@@ -5,8 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server'
-import { decodeAttestationObject } from '@simplewebauthn/server/helpers'
+import type * as WebAuthn from '@simplewebauthn/server'
 import { AppError } from '../../base/errors.ts'
 import { MINUTE_MS } from '../../base/time.ts'
 import type {
@@ -29,6 +28,11 @@ const CHALLENGE_BYTES = 32
 export const PASSKEY_CHALLENGE_MS = 5 * MINUTE_MS
 /** What every authenticator has one of: Ed25519, ECDSA with P-256, and RSA (COSE's numbers). */
 const ALGORITHMS = [-8, -7, -257]
+
+/** Loaded when it is first needed: many instances have no passkeys, and it takes megabytes. */
+function webAuthn(): Promise<typeof WebAuthn> {
+  return import('@simplewebauthn/server')
+}
 
 /** Whom a passkey belongs to, as browsers see it. */
 interface RelyingParty {
@@ -153,8 +157,9 @@ export async function checkNewPasskey(
   const { id: rpId, origin } = relyingParty(control)
   const { id, rawId, type, response } = credential
   const expectedChallenge = await spendChallenge(control, response.clientDataJSON, 'passkey_add', own)
-  if (!isSelfMade(response.attestationObject)) throw refused()
+  if (!(await isSelfMade(response.attestationObject))) throw refused()
   const { clientDataJSON, attestationObject } = response
+  const { verifyRegistrationResponse } = await webAuthn()
   const result = await verifyRegistrationResponse({
     response: { id, rawId, type, response: { clientDataJSON, attestationObject }, clientExtensionResults: {} },
     ...{ expectedChallenge, expectedOrigin: origin, expectedRPID: rpId, supportedAlgorithmIDs: ALGORITHMS },
@@ -173,7 +178,8 @@ export async function checkNewPasskey(
  * No maker is asked to vouch for its authenticator, so none may: checking certificates can mean to fetch lists of
  * revoked ones, and a gateway reaches out to nobody it was not told to.
  */
-function isSelfMade(attestationObject: string): boolean {
+async function isSelfMade(attestationObject: string): Promise<boolean> {
+  const { decodeAttestationObject } = await import('@simplewebauthn/server/helpers')
   try {
     const decoded = decodeAttestationObject(new Uint8Array(Buffer.from(attestationObject, 'base64url')))
     const format = decoded.get('fmt')
@@ -202,6 +208,7 @@ async function checkUse(
   const { userHandle: handle, clientDataJSON, authenticatorData, signature } = response
   const isItsOwner = handle === userHandle(passkey.personId)
   if (!isItsOwner && (own === null || (handle !== undefined && handle !== null))) throw refused()
+  const { verifyAuthenticationResponse } = await webAuthn()
   const result = await verifyAuthenticationResponse({
     response: {
       id,

@@ -31,11 +31,21 @@ export interface PersonChange {
   readonly isOperator?: boolean | undefined
 }
 
-/** @throws AppError not_found, conflict when nobody would run the instance any more */
-export function updatePerson(db: Database, acting: Acting, id: string, change: PersonChange): Promise<Person> {
+/**
+ * `canProve`: whether people can show here that an address is theirs; then no account may run the instance before that.
+ * @throws AppError not_found; conflict for it, and when nobody would run the instance any more
+ */
+export function updatePerson(
+  db: Database,
+  acting: Acting,
+  id: string,
+  change: PersonChange,
+  { canProve }: { readonly canProve: boolean } = { canProve: true },
+): Promise<Person> {
   return changePerson(db, acting, id, async (sql, person) => {
     const { name = person.name, isOperator = person.isOperator } = change
     if (person.isOperator && !isOperator) await checkAnotherOperator(sql, person)
+    if (isOperator && !person.isOperator && canProve && person.emailProvedAtMs === null) throw notProved()
     if (name !== person.name) await setPersonName(sql, id, name)
     if (isOperator !== person.isOperator) await setOperator(sql, id, isOperator)
     return {
@@ -90,6 +100,14 @@ function changePerson(
 async function checkAnotherOperator(sql: Sql, { disabledAtMs }: Person): Promise<void> {
   if (disabledAtMs !== null || (await countOperators(sql)) > 1) return
   throw new AppError('conflict', 'This is the last operator. Make somebody else an operator first.')
+}
+
+function notProved(): AppError {
+  return new AppError(
+    'conflict',
+    'Nobody has shown yet that the address of this account is its own. Let its owner sign in with a code by e-mail first.',
+    { metadata: { reason: 'address_not_proved' } },
+  )
 }
 
 function noSuchPerson(): AppError {

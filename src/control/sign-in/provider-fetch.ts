@@ -2,7 +2,7 @@
  * HTTP to providers of identities, and what is said when something is wrong with them. Bounded in time and size, never
  * redirected, and in the clear only to this machine: a document of theirs cannot send secrets elsewhere.
  */
-import type { CustomFetch } from 'openid-client'
+import type * as OpenId from 'openid-client'
 import { AppError } from '../../base/errors.ts'
 import { type IdentityProvider, isLoopbackUrl } from '../../domain/sign-in-config.ts'
 
@@ -14,6 +14,11 @@ class UnreachableError extends Error {
   override readonly name = 'UnreachableError'
 }
 
+/** Loaded when it is first needed: most instances sign in nobody through it, and it takes megabytes. */
+export function openIdClient(): Promise<typeof OpenId> {
+  return import('openid-client')
+}
+
 /** In the clear is for a provider on this machine, and then for nothing else. */
 export function checkAddress(address: string, provider: IdentityProvider): URL {
   const url = new URL(address)
@@ -23,7 +28,7 @@ export function checkAddress(address: string, provider: IdentityProvider): URL {
 }
 
 /** For the library, and for what it does not ask itself. */
-export function fetchFrom(provider: IdentityProvider): CustomFetch {
+export function fetchFrom(provider: IdentityProvider): OpenId.CustomFetch {
   return async (address, { body, method, headers, signal }) => {
     const url = checkAddress(address, provider)
     const limit = AbortSignal.timeout(PROVIDER_TIMEOUT_SECONDS * 1000)

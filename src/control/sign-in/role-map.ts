@@ -31,8 +31,15 @@ export interface MappedPerson {
 export type RoleChange =
   | { readonly kind: 'operator'; readonly isOperator: boolean }
   | { readonly kind: 'join'; readonly workspaceId: string; readonly role: Role }
-  | { readonly kind: 'role'; readonly member: MappedMembership; readonly role: Role }
+  | { readonly kind: 'role'; readonly member: MappedMembership; readonly role: Role; readonly isByHand: boolean }
   | { readonly kind: 'leave'; readonly member: MappedMembership }
+
+const NO_ROLES: RoleMap = { claim: '', operators: [], workspaces: [] }
+
+/** Somebody who comes from that issuer no more: all that its groups gave is to be taken back. */
+export function withoutGroups(person: Pick<MappedPerson, 'personId' | 'name' | 'issuer'>): MappedPerson {
+  return { ...person, map: NO_ROLES, groups: [] }
+}
 
 /** What must change so that the person has what its groups give; none when all is so already. */
 export async function planRoles(sql: Sql, person: MappedPerson): Promise<RoleChange[]> {
@@ -51,10 +58,14 @@ export async function planRoles(sql: Sql, person: MappedPerson): Promise<RoleCha
 
 function planMember(member: MappedMembership, role: Role | undefined, issuer: string): RoleChange | null {
   const isMapped = member.mappedBy === issuer
+  if (isMapped && member.handRole !== null && role !== 'admin') {
+    // What somebody here gave before comes back as it was.
+    return { kind: 'role', member, role: member.handRole, isByHand: true }
+  }
   if (role === undefined) return isMapped ? { kind: 'leave', member } : null
   if (role === member.role) return null
   // By hand or by another issuer: raised, and from then on this map's to lower.
-  return isMapped || role === 'admin' ? { kind: 'role', member, role } : null
+  return isMapped || role === 'admin' ? { kind: 'role', member, role, isByHand: false } : null
 }
 
 /** Whether a workspace still has an admin without this one. */
@@ -119,15 +130,15 @@ export async function applyRoles(
       case 'join': {
         const { workspaceId, role } = change
         const memberId = await takeIn(sql, { id: personId, name: person.name }, { workspaceId, role }, acting.nowMs)
-        await setMappedBy(sql, memberId, issuer)
+        await setMappedBy(sql, memberId, issuer, null)
         const after = { role, person: personId, mapped_by: issuer }
         await put({ action: 'member.create', workspaceId, target: memberId, after })
         break
       }
       case 'role': {
-        const { id, workspaceId, role } = change.member
+        const { id, workspaceId, role, mappedBy, handRole } = change.member
         await setMemberRole(sql, id, change.role)
-        await setMappedBy(sql, id, issuer)
+        if (!change.isByHand) await setMappedBy(sql, id, issuer, mappedBy === null ? role : handRole)
         const after = { role: change.role, mapped_by: issuer }
         await put({ action: 'member.update', workspaceId, target: id, before: { role }, after })
         break

@@ -9,19 +9,13 @@ import { insertChallenge, takeChallenge } from '../../store/challenge.ts'
 import type { Acting } from '../acting.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import { beginGithub, finishGithub } from './github.ts'
-import { linkToPerson, signInWithIdentity } from './identity.ts'
+import { type Linking, linkToPerson, signInWithIdentity } from './identity.ts'
 import { beginOidc, finishOidc, type ProvenIdentity, type RoundTrip } from './oidc.ts'
 import { hashToken, type StartedSession } from './session.ts'
 
 export const ROUND_TRIP_MS = 10 * MINUTE_MS
 const TOKEN_BYTES = 32
 const CONSOLE_PATH = '/console'
-
-/** Who links an identity, signed in as what. */
-export interface Linking {
-  readonly personId: string
-  readonly sessionId: string
-}
 
 export interface Departure {
   readonly location: URL
@@ -90,8 +84,10 @@ export async function arrive(control: ControlPlane, acting: Acting, back: Return
   const location = `${control.publicUrl()}${luggage.returnTo}`
   const arrival = { provider, identity, oldToken: back.oldToken }
   if (personId === null) return { session: await signInWithIdentity(control, acting, arrival), location }
-  if (back.session?.id !== luggage.sessionId || back.session?.personId !== personId) throw lost()
-  await linkToPerson(control, { ...acting, actor: { kind: 'person', id: personId } }, { arrival, personId })
+  const { sessionId } = luggage
+  if (sessionId === null || back.session?.id !== sessionId || back.session.personId !== personId) throw lost()
+  const linker = { ...acting, actor: { kind: 'person', id: personId } } as const
+  await linkToPerson(control, linker, { arrival, personId, sessionId })
   return { session: null, location }
 }
 

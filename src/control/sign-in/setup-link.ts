@@ -20,9 +20,10 @@ import { endSessions } from '../../store/session.ts'
 import { type Acting, type Change, changeOnRecord } from '../acting.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import { enter } from './account.ts'
+import { proveAddress } from './address-proof.ts'
 import { checkNewPassword, hashPassword } from './password.ts'
 import { hashToken, type StartedSession } from './session.ts'
-import { beginAttempt } from './throttle.ts'
+import { beginAttempt, passAttempt } from './throttle.ts'
 
 const TOKEN_BYTES = 32
 export const SETUP_LINK_MS = DAY_MS
@@ -119,12 +120,13 @@ export async function finishSetup(
     await bumpRevision(sql)
     const challenge = await takeChallenge(sql, hash, 'setup', acting.nowMs)
     if (!challenge) throw deadLink()
+    await passAttempt(sql, attempt, acting.nowMs)
     const settling = { challenge, request, password }
     const { personId, change } =
       challenge.personId === null
         ? await makeOperator(sql, acting, settling)
         : await recoverOperator(sql, acting, challenge.personId, settling)
-    const session = await enter(sql, acting, { personId, method: 'setup', attempt, oldToken, change })
+    const session = await enter(sql, acting, { personId, method: 'setup', attempt: null, oldToken, change })
     return { ...session, personId }
   })
 }
@@ -151,7 +153,7 @@ async function makeOperator(
     throw new AppError('conflict', 'This address has an account already. Take another one.', { param: 'email' })
   }
   const personId = newId('per', nowMs)
-  await insertPerson(sql, { id: personId, email, name, isOperator: true, password }, nowMs)
+  await insertPerson(sql, { id: personId, email, name, isOperator: true, password, isProved: true }, nowMs)
   await linkFirstAdmin(sql, personId)
   const after = { email, name, is_operator: true }
   return { personId, change: { action: 'setup.finish', workspaceId: null, target: personId, after } }
@@ -159,15 +161,17 @@ async function makeOperator(
 
 async function recoverOperator(
   sql: Sql,
-  { nowMs }: Acting,
+  acting: Acting,
   personId: string,
   { request, password }: Settling,
 ): Promise<Settled> {
+  const { nowMs } = acting
   const person = await lockPerson(sql, personId)
   if (!person?.isOperator) throw deadLink()
   if (person.email !== request.email) {
     throw new AppError('invalid_request', 'This link is for an operator with another address.', { param: 'email' })
   }
+  await proveAddress(sql, acting, personId)
   await setPassword(sql, personId, password)
   await endChallenges(sql, 'password_reset', personId, nowMs)
   const after = { sessions_ended: await endSessions(sql, personId, nowMs) }

@@ -93,6 +93,24 @@ export function beginAttempt(
 /** For an attempt that was right, in the transaction in which somebody is signed in. */
 export async function passAttempt(sql: Sql, attempt: Attempt, nowMs: number): Promise<void> {
   const { addressSubject, accountSubject, placeSubject, isKnownPlace } = attempt
+  await passAddress(sql, addressSubject, nowMs)
+  if (accountSubject === null || placeSubject === null) return
+  if (!isKnownPlace) await deleteThrottle(sql, accountSubject)
+  await ensureThrottle(sql, placeSubject, nowMs)
+  await saveThrottle(sql, placeSubject, { failures: 0, blockedUntilMs: 0, changedAtMs: nowMs })
+}
+
+/** For what was asked for from an address earlier, and has turned out to be meant. */
+export function passEarlier(
+  sql: Sql,
+  { secret }: Pick<ControlPlane, 'secret'>,
+  address: string,
+  nowMs: number,
+): Promise<void> {
+  return passAddress(sql, subjectOf(secret, ['address', addressGroup(address)]), nowMs)
+}
+
+async function passAddress(sql: Sql, addressSubject: string, nowMs: number): Promise<void> {
   const address = await ensureThrottle(sql, addressSubject, nowMs)
   await saveThrottle(sql, addressSubject, {
     failures: Math.max(0, address.failures - 1),
@@ -100,10 +118,6 @@ export async function passAttempt(sql: Sql, attempt: Attempt, nowMs: number): Pr
     blockedUntilMs: address.failures > ADDRESS.free ? address.blockedUntilMs : 0,
     changedAtMs: address.changedAtMs,
   })
-  if (accountSubject === null || placeSubject === null) return
-  if (!isKnownPlace) await deleteThrottle(sql, accountSubject)
-  await ensureThrottle(sql, placeSubject, nowMs)
-  await saveThrottle(sql, placeSubject, { failures: 0, blockedUntilMs: 0, changedAtMs: nowMs })
 }
 
 /** Whether a failure is worth a line on record: the first one, and each that makes the next one wait. */
