@@ -23,7 +23,7 @@ export const ownKeyRoutes: readonly RouteDefinition[] = [
     return { data: rows.map(viewOf), providers: providers.sort((a, b) => (a.id < b.id ? -1 : 1)) }
   }),
   serve(saveCredential, async ({ control, acting }, { params, body }) => {
-    const { api_key: apiKey, mode, base_url: baseUrl = null, unchecked } = body
+    const { api_key: apiKey, mode = null, base_url: baseUrl = null, unchecked } = body
     const { workspace: workspaceId, provider } = params
     return viewOf(await saveOwnKey(control, acting, { workspaceId, provider, apiKey, mode, baseUrl, unchecked }))
   }),

@@ -30,7 +30,7 @@ export function addAuditCommand(program: Command, session: Session): void {
     )
 }
 
-/** Null, with a word on stderr, where the configuration is bad: money can be audited all the same. */
+/** Null, with a word on stderr, where the instance's secrets are not: money can be audited all the same. */
 async function findTrailKeys(line: CommandLine, env: Environment, db: Database): Promise<readonly string[] | null> {
   try {
     return (await line.operate(env, db, line.clock)).control.trailKeys

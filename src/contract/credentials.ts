@@ -6,7 +6,7 @@ import { instant, nothing } from './shapes.ts'
 const mode = z
   .enum(['own_only', 'own_first', 'shared_only'])
   .describe(
-    "`own_only`: only this key is used for the provider's models, and nothing is ever charged for them here. `own_first`: this key, and the operator's account when it fails. `shared_only`: the key is kept and not used.",
+    "`own_only`: only this key is used for the provider's models that cost something here, and nothing is ever charged for them here; free ones go by the operator's account in every mode. `own_first`: this key, and the operator's account when it fails. `shared_only`: the key is kept and not used.",
   )
 
 /** A key of a provider: visible ASCII, as it may stand in a header. */
@@ -63,7 +63,7 @@ export const saveCredential = operation({
   summary: "Sets or replaces the workspace's own key for a provider, which is asked whether it is good.",
   body: z.strictObject({
     api_key: providerKey,
-    mode: mode.default('own_only'),
+    mode: mode.optional().describe('By default as it was; of a first key `own_only`.'),
     base_url: baseUrl.optional().describe("One of the provider's `base_urls`; by default its own address."),
     unchecked: z.boolean().default(false).describe('Save it also when the provider does not say whether it is good.'),
   }),

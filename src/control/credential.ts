@@ -27,7 +27,8 @@ export interface NewCredential {
   readonly workspaceId: string
   readonly provider: string
   readonly apiKey: string
-  readonly mode: CredentialMode
+  /** Null: as it was; of a first key, the own key alone. */
+  readonly mode: CredentialMode | null
   /** Null: the provider's own address. */
   readonly baseUrl: string | null
   /** Save it also when the provider does not say whether it is good. */
@@ -49,7 +50,7 @@ export function listOwnKeys({ database }: ControlPlane, workspaceId: string): Pr
  *   key that the provider refuses, or one of which it does not say whether it is good
  */
 export async function saveOwnKey(control: ControlPlane, acting: Acting, input: NewCredential): Promise<CredentialRow> {
-  const { workspaceId, provider, apiKey, mode, baseUrl } = input
+  const { workspaceId, provider, apiKey, baseUrl } = input
   const { allowed, chosen } = placeFor(control, provider, baseUrl)
   const answer = await askAboutKey(allowed.provider, chosen, apiKey)
   if (answer.verdict === 'bad') throw refusedKey(provider, answer)
@@ -60,6 +61,7 @@ export async function saveOwnKey(control: ControlPlane, acting: Acting, input: N
   return await changeOnRecord(control.database, acting, async (sql, put) => {
     const before = await loadCredential(sql, workspaceId, provider)
     if (before) await deleteCredential(sql, workspaceId, before.id)
+    const mode = input.mode ?? before?.mode ?? 'own_only'
     await insertCredential(sql, { ...place, mode, sealed, preview: previewOf(apiKey), checkedAtMs }, acting.nowMs)
     const saved = await existing(sql, workspaceId, provider)
     await put({
@@ -74,7 +76,7 @@ export async function saveOwnKey(control: ControlPlane, acting: Acting, input: N
 export function changeOwnKeyMode(
   { database }: ControlPlane,
   acting: Acting,
-  { workspaceId, provider, mode }: Pick<NewCredential, 'workspaceId' | 'provider' | 'mode'>,
+  { workspaceId, provider, mode }: Pick<CredentialRow, 'workspaceId' | 'provider' | 'mode'>,
 ): Promise<CredentialRow> {
   return changeOnRecord(database, acting, async (sql, put) => {
     const before = await existing(sql, workspaceId, provider)

@@ -113,13 +113,21 @@ describe('own keys in the books', () => {
       assert.equal(/CANARY|short-key|v1\./.test(text), false, text)
     })
 
+    it('a key that takes the place of another keeps its mode; a first one is the only one used', async (t) => {
+      const { control, input } = await prepare(t, engine)
+      assert.equal((await saveOwnKey(control, acting, { ...input, mode: null })).mode, 'own_only')
+      await changeOwnKeyMode(control, acting, { ...input, mode: 'own_first' })
+      assert.equal((await saveOwnKey(control, acting, { ...input, mode: null })).mode, 'own_first')
+      assert.equal((await saveOwnKey(control, acting, { ...input, mode: 'own_only' })).mode, 'own_only')
+    })
+
     it('a refused key changes nothing, and what is not there is told as such', async (t) => {
       const { db, control, input, vendor } = await prepare(t, engine)
       vendor.behaviour.set(OWN_KEY, 403)
       const before = await loadRevision(db)
       await assert.rejects(saveOwnKey(control, acting, { ...input, unchecked: true }), hasCode('invalid_request'))
       await assert.rejects(saveOwnKey(control, acting, { ...input, provider: 'x' }), hasCode('not_found'))
-      await assert.rejects(changeOwnKeyMode(control, acting, input), hasCode('not_found'))
+      await assert.rejects(changeOwnKeyMode(control, acting, { ...input, mode: 'own_only' }), hasCode('not_found'))
       await assert.rejects(forgetOwnKey(control, acting, input), hasCode('not_found'))
       await assert.rejects(checkOwnKey(control, acting, input), hasCode('not_found'))
       assert.equal(await loadRevision(db), before)

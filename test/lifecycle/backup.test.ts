@@ -1,6 +1,6 @@
 /** A backup of a server under load, restored by another: every charge that a client knew of is in it, and nothing else. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openDatabase } from '../../src/store/open-database.ts'
@@ -38,6 +38,7 @@ forEachEngine((engine) => {
       const elsewhere = await engine.createStore(t)
       const next = await prepareInstance({ config: world.config, env: databaseOf(elsewhere.place) })
       t.after(() => next.remove())
+      copyFileSync(join(world.instance.dataDir, 'secrets.json'), join(next.dataDir, 'secrets.json'))
       const target = 'url' in elsewhere.place ? { place: elsewhere.place } : {}
       const restored = await zendoJson<Restored>(['restore', file], { dataDir: next.dataDir, ...target })
       assert.deepEqual(restored.audit.differences, [])

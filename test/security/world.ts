@@ -84,7 +84,9 @@ export function worldConfig(origin: string): object {
     limits: { address: { requestsPerMinute: 0 }, loop: { repeats: 0 } },
     anonymous: { requestsPerDay: 1_000_000 },
     mail: { url: 'smtp://127.0.0.1:9', from: 'Zendo <zendo@zendo.test>' },
-    providers: { [OWN_PROVIDER]: { baseUrls, apiKey: PROVIDER_KEY, region: 'eu', retention: 'zero', training: false } },
+    providers: {
+      [OWN_PROVIDER]: { baseUrls, apiKey: PROVIDER_KEY, region: 'eu', retention: 'zero', training: false, ownKeys: {} },
+    },
     models: {
       'paid-model': { products: ['zen', 'go'], price: PRICE, ...route },
       'free-model': { products: ['zen'], free: true, anonymous: true, ...route },
