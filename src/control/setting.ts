@@ -52,7 +52,8 @@ export interface SettingView {
 }
 
 export async function loadSettings(sql: Sql): Promise<StoredSettings> {
-  const rows = await listSettings(sql)
+  // What else stands there is none of the configuration's.
+  const rows = (await listSettings(sql)).filter(({ name }) => isChangeable(name))
   return new Map(rows.map(({ name, value }): [string, unknown] => [name, JSON.parse(value)]))
 }
 
