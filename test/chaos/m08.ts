@@ -10,6 +10,7 @@ import { type Load, startLoad } from './load.ts'
 
 const CUTS = 300
 const LONG_CUTS = 1000
+const QUICK_CUTS = 120
 const MOMENTS: readonly CutMoment[] = ['unsent', 'sent', 'answered']
 const CUT_LIMIT_MS = 30_000
 
@@ -36,7 +37,7 @@ export const m08: ChaosTest = {
 }
 
 async function cutAgain(world: World, load: Load, proxy: CutProxy, context: Context): Promise<Outcome> {
-  const cuts = context.isLong ? LONG_CUTS : CUTS
+  const cuts = context.isLong ? LONG_CUTS : context.isQuick ? QUICK_CUTS : CUTS
   for (let n = 0; n < cuts; n++) {
     const moment = MOMENTS[pickInteger(world.random, 0, MOMENTS.length - 1)] ?? 'answered'
     await within('a commit comes', proxy.cutAtCommit(moment), CUT_LIMIT_MS)

@@ -17,6 +17,7 @@ import { blockDatabase, putUnderWay, untilAnswered } from './outage.ts'
 /** Every second one wakes while the database answers nobody. */
 const ROUNDS = 2
 const LONG_ROUNDS = 10
+const QUICK_ROUNDS = 1
 const STREAMS = 24
 const GRACE_MS = 8000
 /** Longer than an end waits for the database. */
@@ -40,7 +41,7 @@ export const m13: ChaosTest = {
 async function freezeAgain(world: World, context: Context): Promise<Outcome> {
   const [gateway] = world.gateways
   if (!gateway) throw new Error('no gateway')
-  const rounds = context.isLong ? LONG_ROUNDS : ROUNDS
+  const rounds = context.isLong ? LONG_ROUNDS : context.isQuick ? QUICK_ROUNDS : ROUNDS
   const violations: string[] = []
   const zombies: Asked[] = []
   const wokeBlocked = new Set<string>()

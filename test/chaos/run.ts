@@ -36,6 +36,7 @@ interface Options {
   /** Over all engines. */
   readonly kills: number | null
   readonly isLong: boolean
+  readonly isQuick: boolean
   /** PostgreSQL must be there. */
   readonly isRequired: boolean
   readonly out: string | null
@@ -108,6 +109,7 @@ async function runTest(test: ChaosTest, engine: Engine, options: Options, scratc
       scratch,
       kills: killsOf(options),
       isLong: options.isLong,
+      isQuick: options.isQuick,
       cluster,
       say: (text) => console.log(`${engine} ${test.id} ${text}`),
     })
@@ -131,6 +133,7 @@ function readOptions(): Options {
       seed: { type: 'string' },
       kills: { type: 'string' },
       long: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
       require: { type: 'boolean', default: false },
       out: { type: 'string' },
     },
@@ -147,6 +150,7 @@ function readOptions(): Options {
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : wholeNumber(values.seed, 'seed'),
     kills: values.kills === undefined ? null : wholeNumber(values.kills, 'kills'),
     isLong: values.long,
+    isQuick: values.quick,
     isRequired: values.require,
     out: values.out ?? null,
   }

@@ -29,12 +29,15 @@ export interface TestEngine {
 
 /** Defines tests once for each engine. Where PostgreSQL is not installed, one test says that it was skipped. */
 export function forEachEngine(define: (engine: TestEngine) => void): void {
-  describe('on SQLite', () => define(engineOf('sqlite', createFile)))
+  describe('on SQLite', () => define(engineOf('sqlite', { createEmpty: createFile, createMigrated: createFile })))
   describe('on PostgreSQL', () => {
     if (SHARED_URL === undefined && findPostgres() === null) return skipped()
     const server = shareServer()
     after(() => server.close())
-    define(engineOf('postgres', (t) => createOnServer(t, server)))
+    const createEmpty = (t: TestContext): Promise<DatabasePlace> => createOnServer(t, server, 'template1')
+    const createMigrated = async (t: TestContext): Promise<DatabasePlace> =>
+      createOnServer(t, server, await server.template())
+    define(engineOf('postgres', { createEmpty, createMigrated }))
   })
 }
 
@@ -58,8 +61,14 @@ function skipped(): void {
   it('needs PostgreSQL', { skip: 'PostgreSQL is not installed' }, () => undefined)
 }
 
-function engineOf(name: TestEngine['name'], createPlace: (t: TestContext) => Promise<DatabasePlace>): TestEngine {
-  async function createStore(t: TestContext): Promise<TestStore> {
+interface Places {
+  readonly createEmpty: (t: TestContext) => Promise<DatabasePlace>
+  /** Where a copy is made faster than migrations are done, the tables are there already. */
+  readonly createMigrated: (t: TestContext) => Promise<DatabasePlace>
+}
+
+function engineOf(name: TestEngine['name'], { createEmpty, createMigrated }: Places): TestEngine {
+  async function createStoreAt(t: TestContext, createPlace: Places['createEmpty']): Promise<TestStore> {
     const opened: Database[] = []
     // Hooks run in the order in which they were set: what is open is closed before its place is removed.
     t.after(() => Promise.all(opened.map((database) => database.close())))
@@ -74,7 +83,7 @@ function engineOf(name: TestEngine['name'], createPlace: (t: TestContext) => Pro
     }
   }
   async function openDatabases(t: TestContext, count: number): Promise<Database[]> {
-    const store = await createStore(t)
+    const store = await createStoreAt(t, createMigrated)
     const databases: Database[] = []
     while (databases.length < count) databases.push(await store.open())
     return databases
@@ -84,6 +93,7 @@ function engineOf(name: TestEngine['name'], createPlace: (t: TestContext) => Pro
     if (!database) throw new Error('no database')
     return database
   }
+  const createStore = (t: TestContext): Promise<TestStore> => createStoreAt(t, createEmpty)
   return { name, createStore, openDatabases, openDatabase: openOne }
 }
 
@@ -93,33 +103,58 @@ async function createFile(t: TestContext): Promise<DatabasePlace> {
   return { path: join(directory, 'zendo.db') }
 }
 
-async function createOnServer(t: TestContext, server: Server): Promise<DatabasePlace> {
+async function createOnServer(t: TestContext, server: Server, template: string): Promise<DatabasePlace> {
   const adminUrl = await server.url()
   const name = `test_${process.pid}_${++databases}`
-  await runSql(adminUrl, `CREATE DATABASE ${name}`)
+  await runSql(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`)
   // A cluster of this file's own is deleted whole.
   if (SHARED_URL !== undefined) t.after(() => runSql(adminUrl, `DROP DATABASE ${name} WITH (FORCE)`))
+  return { url: urlOf(adminUrl, name) }
+}
+
+function urlOf(adminUrl: string, name: string): string {
   const url = new URL(adminUrl)
   url.pathname = `/${name}`
-  return { url: url.href }
+  return url.href
 }
 
 let databases = 0
 
 interface Server {
   url(): Promise<string>
+  /** The name of a migrated database, to be copied. */
+  template(): Promise<string>
   close(): Promise<void>
 }
 
 /** Started by the first test that needs it. */
 function shareServer(): Server {
   let cluster: Promise<PostgresCluster> | null = null
-  return {
-    async url() {
-      if (SHARED_URL !== undefined) return SHARED_URL
-      cluster ??= startPostgres()
-      return (await cluster).url()
-    },
-    close: async () => (await cluster)?.close(),
+  let template: Promise<string> | null = null
+  const url = async (): Promise<string> => {
+    if (SHARED_URL !== undefined) return SHARED_URL
+    cluster ??= startPostgres()
+    return (await cluster).url()
   }
+  return {
+    url,
+    template() {
+      template ??= url().then(makeTemplate)
+      return template
+    },
+    async close() {
+      // A cluster of this file's own is deleted whole.
+      if (SHARED_URL !== undefined && template) await runSql(SHARED_URL, `DROP DATABASE ${await template}`)
+      await (await cluster)?.close()
+    },
+  }
+}
+
+async function makeTemplate(adminUrl: string): Promise<string> {
+  const name = `template_${process.pid}`
+  await runSql(adminUrl, `CREATE DATABASE ${name}`)
+  // Nobody may be connected to what is copied.
+  const database = await openDatabase({ url: urlOf(adminUrl, name) }, { nowMs: 0 })
+  await database.close()
+  return name
 }

@@ -1,7 +1,17 @@
 /** A throw-away PostgreSQL cluster on loopback: a real server that tests may kill, freeze and start again. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { appendFileSync, closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,6 +20,7 @@ import { Client } from 'pg'
 import { until } from './until.ts'
 
 const DEBIAN_VERSIONS = '/usr/lib/postgresql'
+const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'zendo')
 const START_LIMIT_MS = 30_000
 /** Below the range from which the system takes ports for outgoing connections: a stopped server's stays free. */
 const PORTS = { from: 20_000, count: 10_000 }
@@ -110,7 +121,34 @@ function unprivilegedUser(): User | null {
   throw new Error('no unprivileged user to run PostgreSQL')
 }
 
+/**
+ * An empty cluster takes a second to make, and dozens of test files want one: the first makes it, the others copy it. It
+ * stays beside the packages, for the next run.
+ */
 function initialise(binaries: string, directory: string, user: User | null): void {
+  const version = execFileSync(join(binaries, 'postgres'), ['--version'], { encoding: 'utf8' }).trim()
+  const made = join(CACHE, `postgres ${version} ${user?.uid ?? process.getuid?.() ?? 0}`.replace(/[^\w.]+/g, '-'))
+  if (!existsSync(made)) {
+    makeCluster(binaries, directory, user)
+    keep(join(directory, 'data'), made)
+    return
+  }
+  execFileSync('cp', ['-a', made, join(directory, 'data')])
+}
+
+/** Of several that come first, one is kept. */
+function keep(data: string, made: string): void {
+  mkdirSync(CACHE, { recursive: true })
+  const unfinished = `${made}.${process.pid}`
+  execFileSync('cp', ['-a', data, unfinished])
+  try {
+    renameSync(unfinished, made)
+  } catch {
+    rmSync(unfinished, { recursive: true, force: true })
+  }
+}
+
+function makeCluster(binaries: string, directory: string, user: User | null): void {
   // Names sort by the rules of a language, as in most installations: what needs the order of bytes must not rely on it.
   const collation = ['--encoding=UTF8', '--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=en-US']
   const args = ['-D', join(directory, 'data'), '-U', 'postgres', '-A', 'trust', '--no-instructions', ...collation]

@@ -10,6 +10,8 @@ export interface Context {
   /** How many kills at random, on this engine. */
   readonly kills: number
   readonly isLong: boolean
+  /** Fewer of what only repeats. */
+  readonly isQuick: boolean
   /** A running server; null on SQLite. */
   readonly cluster: PostgresCluster | null
   /** Writes a line of progress. */
