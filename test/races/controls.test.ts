@@ -12,6 +12,8 @@ import { SEED } from './world.ts'
 
 /** Far fewer than the races run: a safeguard that is missing shows at once. */
 const ROUNDS = 3
+const MOST_ROUNDS = 25
+const ENDED_TWICE = /what a window (?:holds|counts) is the sum of its requests/
 
 async function lastMoneyWith(
   t: TestContext,
@@ -43,9 +45,13 @@ forEachEngine((engine) => {
 
     it('an end that ignores that the request has ended counts it twice', async (t) => {
       const field = await createField(t, engine, 'one process', 'endsTwice')
-      const { faults, violations } = await raceEnds(field, ROUNDS, createRandom(SEED))
-      assert.notDeepEqual(faults, [])
-      assert.match(violations.join('\n'), /what a window (?:holds|counts) is the sum of its requests/)
+      const random = createRandom(SEED)
+      // A race that is lost now and then: as often as it takes, within bounds.
+      for (let round = 1; ; round++) {
+        const { faults, violations } = await raceEnds(field, 1, random)
+        if (faults.length > 0 && ENDED_TWICE.test(violations.join('\n'))) break
+        assert.ok(round < MOST_ROUNDS, `not seen in ${round} rounds: ${faults} ${violations}`)
+      }
     })
 
     it('nothing taken out: the same checks find nothing', async (t) => {
