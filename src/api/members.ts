@@ -49,6 +49,7 @@ export const memberRoutes: readonly RouteDefinition[] = [
   serve(createMember, async (context, { body }) => {
     const { workspaceId } = placeOf(context)
     const { database } = context.control
+    if (body.role === 'admin') checkMayGiveAdmin(context)
     return await viewOf(database, await members.addServiceMember(database, context.acting, { workspaceId, ...body }))
   }),
   serve(updateMember, async (context, { params: { member }, body }) => {

@@ -82,6 +82,16 @@ export interface RawInput {
   readonly body: unknown
 }
 
+/** A route that only reads and is no operation: anybody may ask, or whoever has a key. */
+export function readRoute(
+  pattern: string,
+  auth: 'none' | 'optional_key' | 'key',
+  handle: RouteDefinition['handle'],
+): RouteDefinition {
+  const access = auth === 'key' ? 'key' : 'public'
+  return { method: 'GET', pattern, auth, access, use: null, rate: 'none', operation: null, protocol: null, handle }
+}
+
 export interface FoundRoute {
   readonly route: RouteDefinition
   readonly params: Readonly<Record<string, string>>

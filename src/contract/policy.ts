@@ -11,7 +11,7 @@ const CURATION = '`all_except`: models are on unless named, new ones too; `only`
 const MODELS = 'The models that are named.'
 const ZERO_RETENTION = 'Only providers that declare that they keep nothing; one that says nothing is not taken for one.'
 const TRAINING = 'Whether a provider may see prompts that declares that it trains on them.'
-const REGIONS = 'The only regions that may process requests; null: any, and those that are not known.'
+const REGIONS = 'The only regions that may process requests; null: each, and those that are not known.'
 
 const policyView = z.strictObject({
   curation: curation.describe(CURATION),

@@ -97,7 +97,7 @@ export function endAssignedSeat(db: Database, acting: Acting, workspaceId: strin
 
 /**
  * Lets a seat go on from the balance when a window is full, or stops that.
- * @param ownerId the member that it must belong to; null: any
+ * @param ownerId the member that it must belong to; null: no matter which
  * @throws AppError not_found
  */
 export function switchUseBalance(

@@ -12,7 +12,7 @@ export interface WorkspacePolicy {
   readonly zeroRetentionOnly: boolean
   /** Whether a provider may see prompts that declares that it trains on them. */
   readonly allowTraining: boolean
-  /** The regions that may process requests; null: any. */
+  /** The regions that may process requests; null: each. */
   readonly regions: readonly string[] | null
 }
 
